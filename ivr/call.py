@@ -1,0 +1,175 @@
+"""One telephone call as the rest of `ivr` sees it: what is known of it, and the port to act on it.
+
+`Call` is implemented over AGI (`ivr/agi/call.py`), at the keyboard, by a script and by a replay
+(`ivr/lab`). Times are seconds unless a name says `ms`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """Who calls whom. `id` is ours, stays the same over re-entries and names the call everywhere.
+
+    `entry` counts how often the dialplan has entered the engine for this call (1 = first time);
+    `outcome` is what the dialplan says of the transfer it comes back from (`busy`, `answered`, …).
+    """
+
+    id: str
+    channel: str = ""
+    caller: str = ""
+    dialled: str = ""
+    direction: Direction = Direction.INBOUND
+    language: str = ""
+    entry: int = 1
+    outcome: str = ""
+    context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of words that is spoken as one sound. Fixed pieces are known when the flow loads."""
+
+    text: str
+    fixed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is said: the pieces of one prompt in one language. `prompt` is its name in the flow.
+
+    A recorded file `sounds/<language>/<prompt>.wav` (or `<flow>/<prompt>.wav`) wins over synthesis
+    when every piece is fixed.
+    """
+
+    prompt: str
+    language: str
+    pieces: tuple[Piece, ...]
+    flow: str = ""
+    secret: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(piece.text for piece in self.pieces)
+
+    @property
+    def fixed(self) -> bool:
+        return all(piece.fixed for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Which keys a question takes.
+
+    `first` is the time to the first key after the prompt has ended, `between` the time from one key
+    to the next; `finish` ends the answer and is not part of it ("" = there is none).
+    """
+
+    min: int = 1
+    max: int = 1
+    finish: str = ""
+    first: float = 5.0
+    between: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One prompt and what may answer it. `words` are the phrases a recogniser should expect."""
+
+    utterance: Utterance | None
+    keys: Keys | None = Keys()
+    words: tuple[str, ...] = ()
+    barge_in: bool = True
+    flush: bool = False
+    secret: bool = False
+
+
+class HeardKind(StrEnum):
+    KEYS = "keys"
+    SPEECH = "speech"
+    NOTHING = "nothing"
+    HANGUP = "hangup"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a prompt went: `ms` played, and whether the caller cut it short."""
+
+    ms: int
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One of a recogniser's readings, `confidence` from 0 to 1."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The one answer to a question. `finished` tells that the finish key ended it."""
+
+    kind: HeardKind
+    text: str = ""
+    confidence: float = 1.0
+    alternatives: tuple[Guess, ...] = ()
+    secret: bool = False
+    finished: bool = False
+    played: Played | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording that was made: path without its directory's secrets, length, how it ended."""
+
+    path: str
+    ms: int
+    ended_by: str
+
+
+class Call(Protocol):
+    """The caller's line. Every method raises `CallerHungUp` when the caller is gone."""
+
+    @property
+    def info(self) -> CallInfo: ...
+
+    async def answer(self) -> None:
+        """Pick up; nothing happens when the line is up already."""
+
+    async def say(self, utterance: Utterance, *, barge_in: bool = True) -> Played:
+        """Play to the end, or until a key is pressed; that key is kept for the next question."""
+        ...
+
+    async def ask(self, question: Question) -> Heard:
+        """Play, listen, and give back what was heard: keys, speech or nothing."""
+        ...
+
+    async def record(
+        self, path: str, *, limit: float, silence: float, beep: bool, finish: str
+    ) -> Recorded:
+        """Record the caller until a finish key, `silence` seconds of quiet, or `limit` seconds."""
+        ...
+
+    async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
+        """Keep the line while `task` works, keys included; False when it is not done in time."""
+        ...
+
+    async def transfer(self, kind: str, target: str, options: Mapping[str, str]) -> None:
+        """Tell the dialplan where the caller goes next; the conversation on this line is over."""
+
+    async def hangup(self) -> None:
+        """Tell the dialplan that the call is over."""

@@ -1,0 +1,90 @@
+"""Every exception Santral raises. The first line of a class's docstring is its default message.
+
+SantralError
+├── CallerHungUp              the caller is gone; ends a conversation, never an error
+├── BadInput                  somebody outside gave us something wrong: what, where, what to do
+│   ├── FlowRefused           a flow file with findings; nothing of it was loaded
+│   └── BadSetting            a setting in the environment
+└── Fault                     something of ours, or of the world, broke during a call
+    ├── ExpressionFault       an expression failed on the values it met
+    ├── StepBudgetExceeded    a flow ran in circles
+    ├── PromptUnavailable     no audio for a prompt
+    ├── LookupFailed          a query had no answer in time
+    ├── ServiceFailed         an outside service had no answer in time
+    └── TelephonyFault        Asterisk did not do what it was asked
+        ├── BadAgi            bytes that are not AGI
+        ├── CommandRefused    510, 520, or a value that must not be sent
+        ├── ReplyOverdue      no reply within the deadline
+        └── LineLost          Asterisk closed the socket without a hang-up
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class SantralError(Exception):
+    """Something went wrong in Santral."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (inspect.getdoc(type(self)) or "").partition("\n")[0])
+
+
+class CallerHungUp(SantralError):
+    """The caller hung up."""
+
+
+class BadInput(SantralError):
+    """What was given cannot be used."""
+
+
+class FlowRefused(BadInput):
+    """The flow has errors and was not loaded."""
+
+
+class BadSetting(BadInput):
+    """A setting is missing or wrong."""
+
+
+class Fault(SantralError):
+    """Something broke during the call."""
+
+
+class ExpressionFault(Fault):
+    """An expression could not be evaluated."""
+
+
+class StepBudgetExceeded(Fault):
+    """The flow took more steps than one call may take."""
+
+
+class PromptUnavailable(Fault):
+    """There is no audio for the prompt."""
+
+
+class LookupFailed(Fault):
+    """The lookup had no answer in time."""
+
+
+class ServiceFailed(Fault):
+    """The service had no answer in time."""
+
+
+class TelephonyFault(Fault):
+    """Asterisk did not do what it was asked."""
+
+
+class BadAgi(TelephonyFault):
+    """The other side does not speak AGI."""
+
+
+class CommandRefused(TelephonyFault):
+    """The AGI command was refused."""
+
+
+class ReplyOverdue(TelephonyFault):
+    """Asterisk did not reply within the deadline."""
+
+
+class LineLost(TelephonyFault):
+    """Asterisk closed the connection."""

@@ -1,0 +1,203 @@
+"""What a conversation writes down as it happens, and the port that takes it.
+
+Each event class is one kind of journal row; an `Entry` gives it its call, its place and its time.
+Nothing secret is ever put into an event: the conversation writes `None` in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A conversation began. `version` is the flow's content hash, fixed for the call's life."""
+
+    flow: str
+    version: str
+    language: str
+    caller: str = ""
+    dialled: str = ""
+    direction: str = "inbound"
+    channel: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallResumed:
+    """The dialplan came back: after a crash of the engine, or from a transfer (`outcome`)."""
+
+    entry: int
+    channel: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepEntered:
+    """`via` is the outcome of the step before; `visit` counts the visits to this step, from 1.
+
+    `depth` is 0 in the flow the call began with, 1 in a sub-flow of it, and so on.
+    """
+
+    flow: str
+    step: str
+    type: str
+    via: str = ""
+    visit: int = 1
+    depth: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlayed:
+    prompt: str
+    language: str
+    text: str | None
+    ms: int
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The answer to one question. `answer` is the option or value it was understood as."""
+
+    kind: str
+    text: str | None
+    confidence: float = 1.0
+    answer: str | None = None
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookupDone:
+    query: str
+    outcome: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class EffectDone:
+    """Something was done to the world once; `key` is its idempotency key (call, step, visit)."""
+
+    kind: str
+    name: str
+    key: str
+    outcome: str
+    ms: float
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSet:
+    """A variable of the frame at `depth` changed. A secret one has no value here."""
+
+    name: str
+    value: Any
+    depth: int = 0
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChosen:
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The caller goes on to `to`, a `kind` of place: queue, extension or number."""
+
+    to: str
+    kind: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingMade:
+    name: str
+    ms: int
+    ended_by: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A fault of ours or of the world; the caller was told and goes to a person."""
+
+    error: str
+    message: str
+    flow: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """`why`: hangup (we ended it), caller_hung_up, transfer, failed, drained."""
+
+    why: str
+    flow: str = ""
+    step: str = ""
+
+
+Event = (
+    CallStarted
+    | CallResumed
+    | StepEntered
+    | PromptPlayed
+    | Heard
+    | LookupDone
+    | EffectDone
+    | VariableSet
+    | LanguageChosen
+    | Transferred
+    | RecordingMade
+    | Failed
+    | CallEnded
+)
+KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal row. `at` is seconds since 1970 UTC; (call, sequence) is unique, from 1."""
+
+    call: str
+    sequence: int
+    at: float
+    event: Event
+
+    @property
+    def kind(self) -> str:
+        return type(self.event).__name__
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "call": self.call,
+            "sequence": self.sequence,
+            "at": self.at,
+            "kind": self.kind,
+            "data": asdict(self.event),
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Entry:
+        """The entry a `to_dict` came from; fields this version does not know are dropped."""
+        kind = KINDS[row["kind"]]
+        known = {field.name for field in fields(kind)}
+        data = {name: value for name, value in row["data"].items() if name in known}
+        return cls(row["call"], row["sequence"], row["at"], kind(**data))
+
+
+class Journal(Protocol):
+    """Takes entries off the call's path. `write` never waits and never raises."""
+
+    def write(self, entry: Entry) -> None: ...
+
+    async def durable(self, call: str) -> None:
+        """Return when everything written so far would survive a crash of this process."""
+        ...
+
+    async def history(self, call: str) -> Sequence[Entry]:
+        """Everything written for a call, in order; empty for an unknown one."""
+        ...
