@@ -7,6 +7,7 @@ SantralError
 │   └── BadSetting            a setting in the environment
 └── Fault                     something of ours, or of the world, broke during a call
     ├── ExpressionFault       an expression failed on the values it met
+    │   └── CannotSay         a value has no words: wrong kind, too long, not in this language
     ├── StepBudgetExceeded    a flow ran in circles
     ├── PromptUnavailable     no audio for a prompt
     ├── LookupFailed          a query had no answer in time
@@ -52,6 +53,10 @@ class Fault(SantralError):
 
 class ExpressionFault(Fault):
     """An expression could not be evaluated."""
+
+
+class CannotSay(ExpressionFault, ValueError):
+    """The value cannot be read out."""
 
 
 class StepBudgetExceeded(Fault):
