@@ -39,6 +39,8 @@ __all__ = [
     "CannotSay",
     "Filter",
     "language_of",
+    "lower",
     "turkish_lower",
     "turkish_upper",
+    "upper",
 ]
