@@ -1,0 +1,254 @@
+"""The one expression language: sandboxed Jinja2, cut down to what a call flow needs.
+
+`Template` is text with `{{ expressions }}` in it (prompts, parameters); `Expression` is a bare one
+(`order.total > 500`). Both are compiled when the flow loads, so every mistake in them is found
+there, and hold the `names` they read, so a name that nobody sets is found there too.
+
+Left out on purpose: calls, loops, assignments, macros, includes. A filter does what is needed, and
+a text can neither run code, read a file, nor take more than its share of time and memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
+from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from ivr.call import Piece
+from ivr.errors import BadInput, ExpressionFault
+from ivr.sayas import FILTERS
+
+MAX_SOURCE: Final = 8_000
+MAX_TEXT: Final = 10_000
+PLAIN_FILTERS: Final = (
+    "abs", "default", "first", "float", "int", "join", "last", "length", "lower", "max", "min",
+    "round", "string", "sum", "title", "trim", "truncate", "upper",
+)  # fmt: skip
+ALLOWED: Final = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.Name, nodes.Const,
+    nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair, nodes.Getattr, nodes.Getitem, nodes.Slice,
+    nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos, nodes.Add,
+    nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Concat, nodes.CondExpr,
+    nodes.Filter, nodes.Test, nodes.Keyword,
+)  # fmt: skip
+
+# Marks inside rendered text: a value begins, a value ends, a fixed text ends.
+VALUE, END, FIXED = "\x01", "\x02", "\x03"
+UNMARKED = {ord(mark): None for mark in (VALUE, END, FIXED)}
+ONE_EXPRESSION = re.compile(r"\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
+PIECE = re.compile(f"{VALUE}(?P<value>[^{END}]*){END}|(?P<fixed>[^{VALUE}{FIXED}]+)")
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """The sandbox. A mapping's attributes are its keys, never methods: `order.items` is data."""
+
+    intercepted_binops = frozenset({"*", "%", "+"})
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        sizes = [len(side) for side in (left, right) if isinstance(side, (str, list, tuple))]
+        if sizes and (operator == "%" or sum(sizes) > MAX_TEXT or operator == "*"):
+            raise ExpressionFault(f"'{operator}' takes numbers here, not a text or a list")
+        return super().call_binop(context, operator, left, right)
+
+
+def _spoken(name: str, filter_: Callable[..., str]) -> Callable[..., str]:
+    """A say-as filter as Jinja calls it: the language comes from the conversation."""
+
+    @pass_context
+    @functools.wraps(filter_)
+    def apply(context: Context, value: Any, *args: Any, **options: Any) -> str:
+        options.setdefault("language", context.get("language", "tr"))
+        try:
+            return filter_(value, *args, **options)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ExpressionFault(f"'{name}' cannot say {value!r}: {error}") from error
+
+    return apply
+
+
+def _marked(value: Any) -> str:
+    """A value between its marks; marks that are in the value itself are dropped."""
+    return f"{VALUE}{str(value).translate(UNMARKED)}{END}"
+
+
+def _environment() -> Environment:
+    environment = Environment(undefined=StrictUndefined, finalize=_marked)
+    environment.globals.clear()
+    plain = {name: environment.filters[name] for name in PLAIN_FILTERS}
+    environment.filters.clear()
+    environment.filters.update(plain)
+    environment.filters.update({name: _spoken(name, say) for name, say in FILTERS.items()})
+    return environment
+
+
+ENVIRONMENT: Final = _environment()
+BARE: Final = ENVIRONMENT.overlay(finalize=None)
+
+
+def _parse(source: str) -> nodes.Template:
+    """The checked tree of a template; `BadInput` says what is wrong with it."""
+    if len(source) > MAX_SOURCE:
+        raise BadInput(f"the text is longer than {MAX_SOURCE} characters")
+    try:
+        tree = ENVIRONMENT.parse(source)
+    except TemplateError as error:
+        raise BadInput(f"the expression cannot be read: {error.message}") from error
+    for node in tree.find_all(nodes.Node):
+        if not isinstance(node, ALLOWED):
+            what = "calls" if isinstance(node, nodes.Call) else type(node).__name__.lower()
+            raise BadInput(f"{what} are not part of the expression language; use a filter")
+        if isinstance(node, nodes.Filter) and node.name not in ENVIRONMENT.filters:
+            known = ", ".join(sorted(ENVIRONMENT.filters))
+            raise BadInput(f"there is no filter '{node.name}'; there are {known}")
+        if isinstance(node, nodes.Test) and node.name not in ENVIRONMENT.tests:
+            raise BadInput(f"there is no test 'is {node.name}'")
+    return tree
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _speakable(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+class _Source:
+    """What `Template` and `Expression` share: their source, and pydantic's view of it."""
+
+    __slots__ = ("names", "source")
+    source: str
+    names: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and getattr(other, "source", None) == self.source
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.source))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def read(value: Any) -> Any:
+            if isinstance(value, cls):
+                return value
+            if isinstance(value, (dict, list)) or value is None:
+                raise ValueError("a text is expected here")
+            try:
+                return cls(str(value).lower() if isinstance(value, bool) else str(value))  # type: ignore[call-arg]
+            except BadInput as error:
+                raise ValueError(str(error)) from error
+
+        return core_schema.no_info_plain_validator_function(
+            read,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda v: v.source),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"], "title": cls.__name__}
+
+
+class Expression(_Source):
+    """A bare expression such as `order.total > 500`; `evaluate` keeps the value's type."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        # Parsed once for the checks and the names; Jinja compiles expressions from their text.
+        self.names = frozenset(find_undeclared_variables(_parse("{{" + source + "}}")))
+        try:
+            self._run = BARE.compile_expression(source, undefined_to_none=False)
+        except TemplateError as error:
+            raise BadInput(f"the expression cannot be read: {error.message}") from error
+
+    def evaluate(self, variables: Mapping[str, Any]) -> Any:
+        """The value; `ExpressionFault` when the values it meets do not fit."""
+        try:
+            value = self._run(**variables)
+            if isinstance(value, StrictUndefined):
+                str(value)  # an undefined value says here what is missing
+            return value
+        except ExpressionFault:
+            raise
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            raise ExpressionFault(f"'{self.source}': {error}") from error
+
+    def holds(self, variables: Mapping[str, Any]) -> bool:
+        return bool(self.evaluate(variables))
+
+
+class Template(_Source):
+    """Text with `{{ expressions }}`. `fixed_texts` are its pieces that are known at load."""
+
+    __slots__ = ("_expression", "_pieces", "_template", "fixed_texts", "sayas")
+    fixed_texts: tuple[str, ...]
+    sayas: frozenset[str]
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        tree = _parse(source)
+        self.names = frozenset(find_undeclared_variables(tree))
+        self.sayas = frozenset(
+            node.name for node in tree.find_all(nodes.Filter) if node.name in FILTERS
+        )
+        texts = list(tree.find_all(nodes.TemplateData))
+        pieces = [_squeeze(node.data) for node in texts]
+        self.fixed_texts = tuple(dict.fromkeys(text for text in pieces if _speakable(text)))
+        for node in texts:  # the marks keep fixed texts apart when a condition joins them
+            node.data += FIXED
+        self._pieces: tuple[Piece, ...] | None = None
+        if not self.names and not any(tree.find_all(nodes.Filter)):
+            self._pieces = self._cut(ENVIRONMENT.from_string(tree).render())
+        self._template = ENVIRONMENT.from_string(tree)
+        match = ONE_EXPRESSION.fullmatch(source)
+        self._expression = Expression(match["inner"]) if match else None
+
+    def pieces(self, variables: Mapping[str, Any]) -> tuple[Piece, ...]:
+        """The text cut into fixed pieces and values, in the order they are said."""
+        return self._pieces if self._pieces is not None else self._cut(self._render(variables))
+
+    def text(self, variables: Mapping[str, Any]) -> str:
+        """The text as one string, white space kept."""
+        rendered = self._render(variables)
+        return rendered.translate(UNMARKED)
+
+    def value(self, variables: Mapping[str, Any]) -> Any:
+        """Like `text`, but a template that is one `{{ expression }}` keeps its value's type."""
+        return self._expression.evaluate(variables) if self._expression else self.text(variables)
+
+    def _render(self, variables: Mapping[str, Any]) -> str:
+        try:
+            return self._template.render(variables)
+        except ExpressionFault:
+            raise
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            raise ExpressionFault(f"'{self.source}': {error}") from error
+
+    @staticmethod
+    def _cut(rendered: str) -> tuple[Piece, ...]:
+        found = []
+        for match in PIECE.finditer(rendered[: MAX_TEXT * 2]):
+            fixed = match["value"] is None
+            text = _squeeze(match["fixed"] if fixed else match["value"])
+            if _speakable(text):
+                found.append(Piece(text, fixed))
+        return tuple(found)
