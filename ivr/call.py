@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
+
+SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:!?])")
 
 
 class Direction(StrEnum):
@@ -62,7 +65,7 @@ class Utterance:
 
     @property
     def text(self) -> str:
-        return " ".join(piece.text for piece in self.pieces)
+        return SPACE_BEFORE_STOP.sub(r"\1", " ".join(piece.text for piece in self.pieces))
 
     @property
     def fixed(self) -> bool:

@@ -22,6 +22,7 @@ SantralError
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 
 class SantralError(Exception):
@@ -41,6 +42,8 @@ class BadInput(SantralError):
 
 class FlowRefused(BadInput):
     """The flow has errors and was not loaded."""
+
+    findings: tuple[Any, ...] = ()  # of ivr.flow.finding.Finding
 
 
 class BadSetting(BadInput):

@@ -1,0 +1,20 @@
+"""Every step type, one file each. A new one is written, listed here, and given a sample in
+`tests/ivr/steps/<type>.yaml`; nothing else knows of it by name."""
+
+from typing import Final
+
+from ivr.steps.base import Step
+from ivr.steps.branch import Branch
+from ivr.steps.call import CallFlow
+from ivr.steps.collect import Collect
+from ivr.steps.goto import Goto
+from ivr.steps.hangup import Hangup
+from ivr.steps.lookup import Lookup
+from ivr.steps.menu import Menu
+from ivr.steps.say import Say
+from ivr.steps.set import Set
+from ivr.steps.transfer import Transfer
+
+STEPS: Final[tuple[type[Step], ...]] = (
+    Say, Menu, Collect, Lookup, Branch, Set, Goto, CallFlow, Transfer, Hangup,
+)  # fmt: skip

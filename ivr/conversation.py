@@ -1,0 +1,221 @@
+"""One conversation: what is being said, on which line, where in the flow, and what is known.
+
+A step gets the conversation as its one argument. Everything it says, hears, learns or does goes
+through here, so that everything is journalled in one place and nothing secret gets past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ivr import events
+from ivr.call import Call, Heard, HeardKind, Played, Question, Utterance
+from ivr.errors import Fault
+from ivr.events import Entry, Event
+from ivr.expressions import Expression, Template
+from ivr.services import Services
+
+if TYPE_CHECKING:
+    from ivr.flow.model import Flow
+
+T = TypeVar("T")
+HOLD_AFTER = 1.0  # seconds of silence before a waiting caller is asked to hold on
+DEEPEST = 20  # sub-flows in sub-flows
+
+
+@dataclass(slots=True)
+class Frame:
+    """A flow being run: the one the call began with, or a sub-flow of it."""
+
+    flow: Flow
+    step: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    visits: dict[str, int] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+
+class Conversation:
+    """The running state of one call, made by the engine for a new call or a resumed one."""
+
+    def __init__(self, call: Call, services: Services, flow: Flow, language: str) -> None:
+        self.call = call
+        self.services = services
+        self.frames = [Frame(flow, flow.start)]
+        self.language = language
+        self.sequence = 0
+        self._facts = {
+            "call": {
+                "id": call.info.id,
+                "caller": call.info.caller,
+                "dialled": call.info.dialled,
+                "direction": call.info.direction.value,
+                "context": call.info.context,
+            }
+        }
+
+    # What is known
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    @property
+    def flow(self) -> Flow:
+        return self.frames[-1].flow
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What an expression sees: the frame's variables and the reserved names."""
+        return {
+            **self.frame.variables,
+            **self._facts,
+            "language": self.language,
+            "now": self.services.clock.now(),
+        }
+
+    def set(self, name: str, value: Any, *, secret: bool = False) -> None:
+        """Keep a value for the rest of the flow; a secret one is journalled without its value."""
+        self.frame.variables[name] = value
+        (self.frame.secrets.add if secret else self.frame.secrets.discard)(name)
+        shown = None if secret else value
+        self.note(events.VariableSet(name, shown, len(self.frames) - 1, secret))
+
+    def is_secret(self, source: Template | Expression) -> bool:
+        """Whether a value made from `source` would give a secret away."""
+        return not self.frame.secrets.isdisjoint(source.names)
+
+    def value(self, template: Template) -> Any:
+        return template.value(self.variables)
+
+    def values(self, templates: Mapping[str, Template]) -> dict[str, Any]:
+        known = self.variables
+        return {name: template.value(known) for name, template in templates.items()}
+
+    def holds(self, condition: Expression) -> bool:
+        return condition.holds(self.variables)
+
+    # What is written down
+
+    def note(self, event: Event) -> None:
+        self.sequence += 1
+        self.services.journal.write(
+            Entry(self.call.info.id, self.sequence, self.services.clock.time(), event)
+        )
+
+    def effect_key(self) -> str:
+        """The idempotency key of the step being run: call, depth, step and visit."""
+        frame = self.frame
+        visit = frame.visits.get(frame.step, 1)
+        return f"{self.call.info.id}:{len(self.frames) - 1}:{frame.flow.name}.{frame.step}:{visit}"
+
+    # What is said and heard
+
+    def utterance(self, *names: str, turn: int = 0) -> Utterance:
+        """The named prompts as one utterance in the caller's language.
+
+        `turn` picks among a prompt's alternates, so that a question is not put twice alike.
+        """
+        known, flow = self.variables, self.flow
+        parts = []
+        for name in names:
+            template = flow.prompt(name).template(self.language, turn)
+            pieces = template.pieces(known)
+            parts.append(
+                Utterance(name, self.language, pieces, flow.name, secret=self.is_secret(template))
+            )
+        if len(parts) == 1:
+            return parts[0]
+        pieces = tuple(chain.from_iterable(part.pieces for part in parts))
+        secret = any(part.secret for part in parts)
+        return Utterance("+".join(names), self.language, pieces, flow.name, secret)
+
+    async def say(self, *names: str, turn: int = 0, barge_in: bool = True) -> None:
+        utterance = self.utterance(*names, turn=turn)
+        played = await self.call.say(utterance, barge_in=barge_in)
+        self._note_played(utterance, played)
+
+    async def ask(self, question: Question) -> Heard:
+        """Put a question on the line. Every one ends in exactly one `Heard`."""
+        heard = await self.call.ask(question)
+        if question.utterance is not None and heard.played is not None:
+            self._note_played(question.utterance, heard.played)
+        return replace(heard, secret=question.secret)
+
+    def note_heard(self, heard: Heard, answer: str | None) -> None:
+        """Write an answer down: what was heard and what it was understood as."""
+        if heard.kind is HeardKind.NOTHING:
+            self.note(events.Heard(heard.kind.value, "", answer=answer))
+            return
+        text, answer = (None, None) if heard.secret else (heard.text, answer)
+        self.note(events.Heard(heard.kind.value, text, heard.confidence, answer, heard.secret))
+
+    def _note_played(self, utterance: Utterance, played: Played) -> None:
+        text = None if utterance.secret else utterance.text
+        self.note(
+            events.PromptPlayed(
+                utterance.prompt, utterance.language, text, played.ms, played.interrupted
+            )
+        )
+
+    # What is waited for
+
+    async def while_holding(self, work: Awaitable[T], deadline: float) -> T:
+        """Wait for `work` with the caller on the line: keys are kept, and after a second the caller
+        hears that it takes a moment. `TimeoutError` when the deadline (seconds) is over."""
+        task = asyncio.ensure_future(work)
+        try:
+            if not await self.call.wait(task, min(HOLD_AFTER, deadline)):
+                if deadline <= HOLD_AFTER:
+                    raise TimeoutError
+                started = self.services.clock.monotonic()
+                await self.say("santral_hold")
+                spoken = self.services.clock.monotonic() - started
+                if not await self.call.wait(task, max(0.0, deadline - HOLD_AFTER - spoken)):
+                    raise TimeoutError
+            return task.result()
+        finally:
+            task.cancel()
+
+    @contextmanager
+    def timed(self) -> Iterator[list[float]]:
+        """A list that holds the milliseconds spent in the block once it has been left."""
+        started, spent = self.services.clock.monotonic(), [0.0]
+        try:
+            yield spent
+        finally:
+            spent[0] = round((self.services.clock.monotonic() - started) * 1000, 3)
+
+    # Where it goes
+
+    def goto(self, step: str, via: str) -> None:
+        """Enter `step` of the flow being run."""
+        frame = self.frame
+        frame.step = step
+        visit = frame.visits[step] = frame.visits.get(step, 0) + 1
+        self.note(
+            events.StepEntered(
+                frame.flow.name, step, frame.flow.steps[step].type, via, visit,
+                len(self.frames) - 1, frame.flow.version,
+            )
+        )  # fmt: skip
+
+    def enter(self, flow: Flow, values: Mapping[str, Any], secrets: AbstractSet[str]) -> None:
+        """Go into a sub-flow with `values` as its first variables."""
+        if len(self.frames) > DEEPEST:
+            raise Fault(f"sub-flows are nested more than {DEEPEST} deep at '{flow.name}'")
+        self.frames.append(Frame(flow, flow.start))
+        for name, value in values.items():
+            self.set(name, value, secret=name in secrets)
+        self.goto(flow.start, "call")
+
+    def leave(self) -> tuple[dict[str, Any], bool]:
+        """Return from a sub-flow: the values it gives back, and whether they are secret."""
+        done = self.frames.pop()
+        result = {name: done.variables.get(name) for name in done.flow.returns}
+        return result, not done.secrets.isdisjoint(result)

@@ -1,0 +1,108 @@
+"""The loop: run a step, take the way its outcome leads, until the conversation is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from ivr import events
+from ivr.call import Call
+from ivr.conversation import Conversation
+from ivr.errors import CallerHungUp, Fault, LineLost, StepBudgetExceeded
+from ivr.flow.model import Flow
+from ivr.services import Services
+from ivr.steps.base import ENTERED, RETURN
+from ivr.steps.call import CallFlow
+
+BUDGET: Final = 1_000  # steps in one call; a caller who keys without pause stays far below
+FALLBACK: Final = (
+    "santral-fallback"  # the queue of callers whose call broke, if the flow names none
+)
+log = logging.getLogger(__name__)
+
+
+async def converse(call: Call, services: Services, flow: Flow, language: str) -> None:
+    """A new call, from its first step to its end. Never raises but for cancellation."""
+    talk = Conversation(call, services, flow, language)
+    info = call.info
+    talk.note(
+        events.CallStarted(
+            flow.name, flow.version, language, info.caller, info.dialled, info.direction.value,
+            info.channel, dict(info.context),
+        )
+    )  # fmt: skip
+    talk.goto(flow.start, "start")
+    await carry_on(talk)
+
+
+async def carry_on(talk: Conversation) -> None:
+    """Run a conversation from where it stands to its end, whatever happens on the way.
+
+    A cancelled conversation is not over: the dialplan comes back with the caller, and the next
+    engine takes it up from the journal.
+    """
+    why = "failed"
+    try:
+        await talk.call.answer()
+        why = await run_flow(talk)
+    except CallerHungUp:
+        why = "caller_hung_up"
+    except asyncio.CancelledError:
+        why = ""
+        raise
+    except LineLost as error:
+        why = "line_lost"
+        log.warning("call %s: %s", talk.call.info.id, error)
+    except Exception as error:
+        why = await _rescue(talk, error)
+    finally:
+        if why:
+            talk.note(events.CallEnded(why, talk.flow.name, talk.frame.step))
+
+
+async def run_flow(talk: Conversation) -> str:
+    """The loop itself; why the conversation is over."""
+    for _ in range(BUDGET):
+        step = talk.flow.steps[talk.frame.step]
+        outcome = await step.run(talk)
+        if outcome is None:
+            return step.type
+        if outcome == ENTERED:
+            continue
+        target = talk.flow.ways[talk.frame.step][outcome]
+        while target == RETURN:
+            if len(talk.frames) == 1:
+                raise Fault(f"'{talk.frame.step}' returns, but nothing called '{talk.flow.name}'")
+            result, secret = talk.leave()
+            caller = talk.flow.steps[talk.frame.step]
+            assert isinstance(caller, CallFlow), "only a call step enters a sub-flow"
+            outcome = caller.back(talk, result, secret)
+            target = talk.flow.ways[talk.frame.step][outcome]
+        talk.goto(target, outcome)
+    raise StepBudgetExceeded(f"more than {BUDGET} steps; the last was '{talk.frame.step}'")
+
+
+async def _rescue(talk: Conversation, error: Exception) -> str:
+    """Something of ours broke: write it down, say sorry, and bring the caller to a person."""
+    step = talk.frame.step
+    if isinstance(error, Fault):
+        log.error("call %s, step %s: %s", talk.call.info.id, step, error)
+    else:
+        log.exception("call %s, step %s", talk.call.info.id, step)
+    # An unexpected exception may hold a caller's values; its type is enough for the journal.
+    message = str(error) if isinstance(error, Fault) else ""
+    talk.note(events.Failed(type(error).__name__, message, talk.flow.name, step))
+    queue = talk.frames[0].flow.fallback or FALLBACK
+    try:
+        try:
+            await talk.say("santral_apology", barge_in=False)
+        except Fault as silent:
+            log.warning("call %s: no apology was heard: %s", talk.call.info.id, silent)
+        talk.note(events.Transferred(queue, "queue", why="failed"))
+        await talk.call.transfer("queue", queue, {})
+    except CallerHungUp:
+        return "caller_hung_up"
+    except Fault as stuck:
+        log.error("call %s: could not be handed on: %s", talk.call.info.id, stuck)
+    return "failed"

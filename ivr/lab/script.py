@@ -1,0 +1,157 @@
+"""A call whose caller follows a script: the same engine with no telephone and no waiting.
+
+Silence costs no time: the clock is virtual and moves by what would have been spoken and waited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from ivr.call import CallInfo, Heard, HeardKind, Played, Question, Recorded, Utterance
+from ivr.errors import CallerHungUp
+from ivr.events import Entry
+
+MS_PER_CHARACTER: Final = 65  # how long a text takes to say, roughly
+
+
+class Act(StrEnum):
+    """What a caller can do."""
+
+    PRESSES = "presses"
+    SAYS = "says"
+    SILENT = "silent"
+    HANGS_UP = "hangs_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing the caller does when it is their turn."""
+
+    act: Act
+    text: str = ""
+
+
+@dataclass(slots=True)
+class VirtualClock:
+    """Time that moves only when told to."""
+
+    start: datetime = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    passed: float = 0.0
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.passed)
+
+    def time(self) -> float:
+        return self.start.timestamp() + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
+@dataclass(slots=True)
+class ListJournal:
+    """A journal in memory."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def write(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    async def durable(self, call: str) -> None:
+        return
+
+    async def history(self, call: str) -> Sequence[Entry]:
+        return [entry for entry in self.entries if entry.call == call]
+
+
+class ScriptCall:
+    """Implements `ivr.call.Call` over a list of turns; `heard` is what the caller was told.
+
+    A caller whose script is used up stays silent. Keys that one question does not use are
+    type-ahead for the next, as on a real line.
+    """
+
+    def __init__(self, info: CallInfo, turns: Iterable[Turn], clock: VirtualClock) -> None:
+        self._info = info
+        self._turns = list(turns)
+        self._clock = clock
+        self._keys = ""
+        self.heard: list[str] = []
+        self.went: tuple[str, str] | None = None
+
+    @property
+    def info(self) -> CallInfo:
+        return self._info
+
+    async def answer(self) -> None:
+        return
+
+    async def say(self, utterance: Utterance, *, barge_in: bool = True) -> Played:
+        if barge_in and self._keys:
+            return Played(0, interrupted=True)
+        return self._tell(utterance)
+
+    async def ask(self, question: Question) -> Heard:
+        if question.flush:
+            self._keys = ""
+        played = None
+        if question.utterance and not self._keys:
+            played = self._tell(question.utterance)
+        if not self._keys:
+            turn = self._turns.pop(0) if self._turns else Turn(Act.SILENT)
+            if turn.act is Act.HANGS_UP:
+                raise CallerHungUp
+            if turn.act is Act.SAYS and question.words:
+                return Heard(HeardKind.SPEECH, turn.text, 1.0, played=played)
+            if turn.act is Act.PRESSES and question.keys:
+                self._keys = turn.text
+        return self._keyed(question, played)
+
+    def _keyed(self, question: Question, played: Played | None) -> Heard:
+        """The answer from the keys pressed so far; what is left of them stays for the next one."""
+        keys = question.keys
+        if not self._keys or keys is None:
+            self._clock.passed += keys.first if keys else 5.0
+            return Heard(HeardKind.NOTHING, played=played)
+        taken = ""
+        while self._keys and len(taken) < keys.max:
+            key, self._keys = self._keys[0], self._keys[1:]
+            if keys.finish and key in keys.finish:
+                return Heard(HeardKind.KEYS, taken, finished=True, played=played)
+            taken += key
+        if len(taken) < keys.max:
+            self._clock.passed += keys.between
+        elif keys.finish and self._keys[:1] == keys.finish:
+            self._keys = self._keys[1:]
+        return Heard(HeardKind.KEYS, taken, played=played)
+
+    async def record(
+        self, path: str, *, limit: float, silence: float, beep: bool, finish: str
+    ) -> Recorded:
+        turn = self._turns.pop(0) if self._turns else Turn(Act.SILENT)
+        if turn.act is Act.HANGS_UP:
+            raise CallerHungUp
+        spoken = min(limit, len(turn.text) * MS_PER_CHARACTER / 1000)
+        self._clock.passed += spoken
+        return Recorded(path, int(spoken * 1000), "silence" if turn.act is Act.SAYS else "timeout")
+
+    async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
+        done, _ = await asyncio.wait({task}, timeout=timeout)
+        return bool(done)
+
+    async def transfer(self, kind: str, target: str, options: Mapping[str, str]) -> None:
+        self.went = (kind, target)
+
+    async def hangup(self) -> None:
+        self.went = ("hangup", "")
+
+    def _tell(self, utterance: Utterance) -> Played:
+        self.heard.append(utterance.text)
+        ms = len(utterance.text) * MS_PER_CHARACTER
+        self._clock.passed += ms / 1000
+        return Played(ms)

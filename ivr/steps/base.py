@@ -1,0 +1,121 @@
+"""What every step is: a frozen model with a type, `run`, and `exits`.
+
+`run` returns an outcome (`found`, `no_input`, the key of a menu's option, …), and the engine goes
+to where `exits` says that outcome leads. Nothing else moves a caller, so the graph that
+`santral check` proves is the graph that runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from ivr.expressions import Expression, Template
+
+if TYPE_CHECKING:
+    from ivr.conversation import Conversation
+
+Outcome = str
+NEXT: Final = "next"
+ENTERED: Final = "entered"  # the step went into a sub-flow: the engine just goes on
+RETURN: Final = "return"  # a target: back to the flow that called this one
+
+NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
+DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (match := DURATION.fullmatch(value)):
+        return float(match[1]) * UNITS[match[2]]
+    raise ValueError(f"'{value}' is not a length of time; write it like 5s, 500ms or 2m")
+
+
+def _text(value: Any) -> Any:
+    """Keys and names are text, also where YAML reads a number."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=0, le=86400 * 30),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["5s", "500ms", "2m"]}),
+]
+Name = Annotated[str, BeforeValidator(_text), Field(pattern=f"^{NAME}$")]
+Target = Annotated[Name, Field(description="the step to go on with, or `return` in a sub-flow")]
+PromptName = Annotated[Name, Field(description="a prompt of this flow")]
+KeyText = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[0-9*#]{1,16}$")]
+
+
+class Model(BaseModel):
+    """Frozen, and nothing unknown in it."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
+    )
+
+
+class Step(Model):
+    """One step of a flow. `note` is for people who read the file; nobody else reads it."""
+
+    type: str
+    note: str = ""
+
+    asks: ClassVar[bool] = False  # whether the caller is asked something and can answer
+    ends: ClassVar[bool] = False  # whether the conversation on this line may be over after it
+    to_person: ClassVar[bool] = False  # whether it puts the caller on the way to a person
+
+    async def run(self, talk: Conversation) -> Outcome | None:
+        """Do it; the outcome, or None when the conversation on this line is over."""
+        raise NotImplementedError
+
+    def exits(self) -> Mapping[Outcome, Target]:
+        """Where each outcome leads."""
+        return {}
+
+    # What `santral check` wants to know, read from the fields of the model.
+
+    def prompts(self) -> Iterator[str]:
+        """The prompts this step may play."""
+        yield from ()
+
+    def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
+        """Variables this step sets, and on which outcomes (None = on every one)."""
+        return {}
+
+    def secrets(self) -> frozenset[str]:
+        """The variables among `sets` that are secret whatever they are made from."""
+        return frozenset()
+
+    def sources(self) -> Iterator[Template | Expression]:
+        """Every template and expression in the step."""
+        yield from _sources(self)
+
+
+def _sources(value: Any) -> Iterator[Template | Expression]:
+    if isinstance(value, (Template, Expression)):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _sources(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _sources(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _sources(part)
+
+
+class Onward(Step):
+    """A step with one way on."""
+
+    next: Target
+
+    def exits(self) -> Mapping[Outcome, Target]:
+        return {NEXT: self.next}
