@@ -1,0 +1,104 @@
+"""The environment -> one frozen `Settings`, built once in `cli.py` and handed on from there."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from ivr.errors import BadSetting
+
+PREFIX: Final = "SANTRAL_"
+# Names with our prefix that are not settings of the engine: the launcher's and the tests' own.
+NOT_SETTINGS: Final = frozenset({"SANTRAL_PYTHON", "SANTRAL_VOICES", "SANTRAL_HOME"})
+HOME: Final = Path(os.environ.get("SANTRAL_HOME") or Path(__file__).parent.parent)
+
+
+class Settings(BaseModel):
+    """Every setting, with its default. `SANTRAL_AGI_PORT=4573` sets `agi_port`, and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenarios: Path = Field(HOME / "scenarios", description="The folder of flows and their tables.")
+    sounds: Path = Field(HOME / "sounds", description="Recorded prompts, by language.")
+    state: Path = Field(
+        HOME / ".santral", description="Where everything is kept that is made while running."
+    )
+    agi_host: str = Field("127.0.0.1", description="The address Asterisk reaches the engine at.")
+    agi_port: int = Field(4573, ge=0, le=65535, description="FastAGI port; 0 takes a free one.")
+    agi_key: SecretStr = Field(
+        SecretStr(""), description="Shared with the dialplan: a call without it is not served."
+    )
+    database_url: str = Field("", description="The journal's database; SQLite in `state` if empty.")
+    lookup_database_url: str = Field(
+        "", description="What lookups ask, read-only; the demo shop in `state` if empty."
+    )
+    ami_host: str = Field("127.0.0.1", description="Asterisk's Manager interface.")
+    ami_port: int = Field(5038, ge=1, le=65535, description="Its port.")
+    ami_user: str = Field("", description="Its user; without one the engine runs without AMI.")
+    ami_secret: SecretStr = Field(SecretStr(""), description="Its password.")
+    tts: str = Field(
+        "espeak-ng", description="The speech synthesiser: espeak-ng, pyttsx3 or command."
+    )
+    tts_command: str = Field(
+        "", description="The command line of `command`, with {text} and {output}."
+    )
+    espeak: str = Field("espeak-ng", description="The espeak-ng command, with its options if any.")
+    prompt_cache_mb: int = Field(
+        500, ge=10, description="How large the synthesised prompts may grow."
+    )
+    language: str = Field(
+        "tr", pattern=r"^[a-z]{2,3}$", description="The language when none is given."
+    )
+    country: str = Field("TR", pattern=r"^[A-Z]{2}$", description="For numbers without a country.")
+    time_zone: str = Field("Europe/Istanbul", description="The shop's time zone.")
+    currency: str = Field("TRY", pattern=r"^[A-Z]{3}$", description="The shop's currency.")
+    drain: float = Field(
+        30.0, ge=0, description="Seconds calls may go on after a stop is asked for."
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+
+    @field_validator("database_url", "lookup_database_url")
+    @classmethod
+    def _known_engine(cls, url: str) -> str:
+        scheme = urlsplit(url).scheme
+        if url and scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
+            raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return url
+
+    @property
+    def journal_database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.state / 'santral.db'}"
+
+    @property
+    def lookup_database(self) -> str:
+        return self.lookup_database_url or self.journal_database
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read `SANTRAL_*` (and `LOOKUP_DATABASE_URL`); `BadSetting` names the wrong one."""
+        given = os.environ if environment is None else environment
+        names = {
+            name: name.removeprefix(PREFIX).lower()
+            for name in given
+            if name.startswith(PREFIX) and name not in NOT_SETTINGS
+        }
+        for name, field in names.items():
+            if field not in cls.model_fields:
+                near = difflib.get_close_matches(field, cls.model_fields, n=1)
+                hint = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+                raise BadSetting(f"there is no setting {name}{hint}")
+        values = {field: given[name] for name, field in names.items()}
+        if "LOOKUP_DATABASE_URL" in given:
+            values.setdefault("lookup_database_url", given["LOOKUP_DATABASE_URL"])
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            raise BadSetting(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
