@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ivr.sayas.letters import lower
+from ivr.sayas import lower
 
 NOT_A_WORD = re.compile(r"[^\w\s]|_")
 
