@@ -1,0 +1,148 @@
+"""One AGI connection: the protocol on a socket. One command at a time, each with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from ivr.agi.protocol import DEAD_CHANNEL, Decoder, HangupLine, Header, Reply
+from ivr.errors import (
+    BadAgi,
+    CallerHungUp,
+    CommandRefused,
+    LineLost,
+    ReplyOverdue,
+    SantralError,
+)
+
+log = logging.getLogger(__name__)
+
+HeaderHandler = Callable[["AgiConnection", Header], None]
+CloseHandler = Callable[["AgiConnection"], None]
+
+
+class AgiConnection(asyncio.Protocol):
+    """Created by the server for each socket. `trips` counts the commands sent.
+
+    `on_header` is called once, `on_close` once in any case. After the first failure of the line
+    every command raises the same kind of error at once.
+    """
+
+    def __init__(self, on_header: HeaderHandler, on_close: CloseHandler) -> None:
+        self.trips = 0
+        self.hung_up = False
+        self._on_header = on_header
+        self._on_close = on_close
+        self._decoder = Decoder()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._reply: asyncio.Future[Reply] | None = None
+        self._broken: SantralError | None = None
+
+    async def command(self, line: bytes, deadline: float) -> Reply:
+        """Send one command, return its answer.
+
+        Raises CallerHungUp (also later, at once), ReplyOverdue after `deadline` seconds,
+        LineLost, BadAgi, and CommandRefused for 510 and 520. Cancelling closes the line: it would
+        be out of step.
+        """
+        if self.hung_up:
+            raise CallerHungUp
+        if self._broken is not None:
+            raise self._broken
+        if self._reply is not None:
+            raise RuntimeError("two AGI commands at once on one call")
+        transport = self._transport
+        assert transport is not None
+        self.trips += 1
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._reply = reply
+        timer = self._loop.call_later(deadline, self._overdue)
+        transport.write(line)
+        try:
+            answer = await reply
+        except asyncio.CancelledError:
+            self._break(LineLost("The call was given up while a command was running."))
+            raise
+        finally:
+            timer.cancel()
+            self._reply = None
+        if answer.code == 200:
+            return answer
+        if answer.code == DEAD_CHANNEL:
+            self.hung_up = True
+            raise CallerHungUp
+        verb = line[:20].split(b'"')[0].decode("ascii", "replace").strip()
+        raise CommandRefused(f"Asterisk answered {answer.code} to {verb}.")
+
+    @property
+    def broken(self) -> SantralError | None:
+        """Why no more commands can be sent."""
+        return self._broken
+
+    def close(self) -> None:
+        """Close after what was written has gone out; the dialplan goes on. Twice is harmless."""
+        if self._broken is None:
+            self._broken = LineLost("The conversation on this line is over.")
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._broken is None:
+            self._broken = LineLost()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages = self._decoder.receive(data)
+        except BadAgi as error:
+            self._break(error)
+            return
+        for message in messages:
+            if type(message) is Reply:
+                self._take_reply(message)
+            elif type(message) is HangupLine:
+                self._take_hangup()
+            elif type(message) is Header:
+                self._on_header(self, message)
+
+    def eof_received(self) -> bool:
+        return False  # nobody is left to answer: the transport closes
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._broken is None:
+            self._broken = LineLost()
+        self._fail(CallerHungUp() if self.hung_up else self._broken)
+        self._on_close(self)
+
+    def _take_reply(self, reply: Reply) -> None:
+        waiting = self._reply
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
+        elif not self.hung_up:  # after a hang-up the answer to the cut command may still come
+            self._break(BadAgi("Asterisk answered without having been asked."))
+
+    def _take_hangup(self) -> None:
+        self.hung_up = True
+        self._fail(CallerHungUp())
+
+    def _overdue(self) -> None:
+        self._break(ReplyOverdue())
+
+    def _break(self, error: SantralError) -> None:
+        if self._broken is None:
+            self._broken = error
+        self._fail(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, error: SantralError) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(error)

@@ -1,0 +1,195 @@
+"""How a question is asked over AGI when keys answer it: at most two round trips.
+
+- One key: `EXEC Background` (a key cuts it) and, when it played to the end, `WAIT FOR DIGIT`.
+- Several keys: `EXEC Read` of the prompt and a silence of (first - between) seconds, so that both
+  waits are right with one timeout, then `GET FULL VARIABLE`. Where one sound (or none) is enough
+  and `#` finishes, `GET DATA` does it in one. A secret answer is always read with `GET DATA`: Read
+  leaves the keys in a channel variable and in Asterisk's log.
+- Keys typed ahead answer first; when they are all that is needed nothing is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ivr.agi import commands
+from ivr.agi.sound import Sound, sound_name
+from ivr.call import Heard, HeardKind, Keys, Played, Question
+from ivr.errors import CallerHungUp, TelephonyFault
+
+if TYPE_CHECKING:
+    from ivr.agi.call import AgiCall
+
+BURST = 0.06  # seconds in which the keys behind a key that is being dropped may still come
+VARIABLE = "SANTRAL_KEYS"
+_READ_RESULT = "${READSTATUS}|${" + VARIABLE + "}"
+
+
+async def ask(call: AgiCall, question: Question) -> Heard:
+    """Ask by keys alone. Without keys the prompt is played and nothing is heard.
+
+    The answer is what was keyed, even when that is less than `keys.min`: judging is the asker's. A
+    finish key alone is an empty answer with `finished` set. Keys beyond the answer stay pending.
+    """
+    keys = question.keys
+    if keys is None:
+        sound = await call.sound(question.utterance)
+        await call.play_through(sound)
+        return Heard(HeardKind.NOTHING, secret=question.secret, played=Played(sound.ms))
+    answer = _Answer(keys)
+    answer.take_pending(call)
+    if question.barge_in and answer.begun:
+        played = Played(0, interrupted=True)
+        if not answer.complete:
+            await _read_more(call, question, answer, Sound())
+    elif keys.max == 1:
+        played = await _ask_key(call, question, answer)
+    else:
+        played = await _ask_digits(call, question, answer)
+    kind = HeardKind.KEYS if answer.begun else HeardKind.NOTHING
+    text, finished = answer.text, answer.finished
+    return Heard(kind, text, secret=question.secret, finished=finished, played=played)
+
+
+class _Answer:
+    """The keys of one answer as they come in."""
+
+    __slots__ = ("finished", "keys", "text")
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.text = ""
+        self.finished = False
+
+    @property
+    def begun(self) -> bool:
+        return self.finished or self.text != ""
+
+    @property
+    def complete(self) -> bool:
+        return self.finished or len(self.text) >= self.keys.max
+
+    @property
+    def room(self) -> int:
+        return self.keys.max - len(self.text)
+
+    def add(self, typed: str) -> str:
+        """Take keys up to the end of the answer; the rest is given back."""
+        for count, key in enumerate(typed):
+            if self.complete:
+                return typed[count:]
+            if key in self.keys.finish:
+                self.finished = True
+            else:
+                self.text += key
+        return ""
+
+    def take_pending(self, call: AgiCall) -> None:
+        """Take what was typed ahead, with the finish key behind an answer that is full already."""
+        left = self.add(call.pending)
+        behind = self.complete and not self.finished and left[:1] in tuple(self.keys.finish)
+        call.pending = left[1:] if behind else left
+
+
+async def _ask_key(call: AgiCall, question: Question, answer: _Answer) -> Played:
+    sound = await call.sound(question.utterance)
+    played = await _play(call, question, sound, answer)
+    if not answer.complete:
+        answer.add(await call.listen(answer.keys.first))
+    return played
+
+
+async def _ask_digits(call: AgiCall, question: Question, answer: _Answer) -> Played:
+    keys = answer.keys
+    sound = await call.sound(question.utterance)
+    apart = not question.barge_in or (question.secret and len(sound.names) > 0)
+    if apart:
+        played = await _play(call, question, sound, answer)
+        sound = Sound()
+        if answer.complete:
+            return played
+    began = call.time()
+    before = answer.begun
+    prompt_ms = sound.ms
+    if not before and keys.first > keys.between:
+        path = call.prompts.silence(keys.first - keys.between)
+        sound = Sound((*sound.names, sound_name(path)), sound.ms + call.prompts.duration_ms(path))
+    await _read_more(call, question, answer, sound)
+    if apart:
+        return played
+    ms = int((call.time() - began) * 1000)  # the keying itself counts in: Read tells no position
+    return Played(min(ms, prompt_ms), interrupted=answer.begun and ms < prompt_ms)
+
+
+async def _play(call: AgiCall, question: Question, sound: Sound, answer: _Answer) -> Played:
+    if not question.barge_in:
+        await call.play_through(sound)
+        return Played(sound.ms)
+    key, ms = await call.play(sound)
+    answer.add(key)
+    return Played(ms, interrupted=bool(key))
+
+
+async def _read_more(call: AgiCall, question: Question, answer: _Answer, sound: Sound) -> None:
+    """Play `sound` and read what is missing of the answer, the shortest way there is."""
+    finish = answer.keys.finish
+    if finish == "#" and len(sound.names) <= 1:
+        await _get_data(call, answer, sound)
+    elif not question.secret:
+        await _read(call, answer, sound)
+    elif finish == "":
+        await _get_data(call, answer, sound)
+    else:
+        await _key_by_key(call, answer, sound)
+
+
+async def _get_data(call: AgiCall, answer: _Answer, sound: Sound) -> None:
+    between = answer.keys.between
+    while not answer.complete:
+        line = commands.get_data("".join(sound.names), answer.room, between)
+        reply = await call.command(line, sound.ms / 1000 + between * answer.room)
+        by_hash = reply.data != "timeout" and len(reply.result) < answer.room
+        answer.add(reply.result)
+        if not by_hash:
+            return
+        answer.add("#")  # the end of the answer, or, where `#` ends nothing, a key like others
+        sound = Sound()
+
+
+async def _read(call: AgiCall, answer: _Answer, sound: Sound) -> None:
+    keys = answer.keys
+    *first, last = commands.batches(sound.names) or [()]
+    for run in first:  # more sounds than one command holds
+        key, _ = await call.play(Sound(run, sound.ms))
+        answer.add(key)
+        if answer.complete:
+            return
+        if key:
+            last = ()
+            break
+    if len(last) > 1:
+        await call.set_digit_timeout(keys.between)
+    room = answer.room
+    line = commands.read(VARIABLE, last, room, keys.finish, keys.between)
+    await call.command(line, sound.ms / 1000 + keys.between * room)
+    reply = await call.command(commands.get_full_variable(_READ_RESULT))
+    status, _, typed = reply.data.partition("|")
+    if status == "HANGUP":
+        await call.check_up()
+        raise CallerHungUp
+    if status not in ("OK", "TIMEOUT"):
+        raise TelephonyFault(f"Asterisk's Read ended with {status!r}.")
+    answer.add(typed)
+    if status == "OK" and not answer.complete:
+        answer.finished = True
+
+
+async def _key_by_key(call: AgiCall, answer: _Answer, sound: Sound) -> None:
+    key, _ = await call.play(sound)
+    while True:
+        answer.add(key)
+        if answer.complete:
+            return
+        key = await call.listen(answer.keys.between)
+        if not key:
+            return
