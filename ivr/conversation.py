@@ -49,6 +49,7 @@ class Conversation:
         self.frames = [Frame(flow, flow.start)]
         self.language = language
         self.sequence = 0
+        self.effects: dict[str, events.EffectDone] = {}  # by idempotency key
         self._facts = {
             "call": {
                 "id": call.info.id,
@@ -210,9 +211,9 @@ class Conversation:
         if len(self.frames) > DEEPEST:
             raise Fault(f"sub-flows are nested more than {DEEPEST} deep at '{flow.name}'")
         self.frames.append(Frame(flow, flow.start))
+        self.goto(flow.start, "call")
         for name, value in values.items():
             self.set(name, value, secret=name in secrets)
-        self.goto(flow.start, "call")
 
     def leave(self) -> tuple[dict[str, Any], bool]:
         """Return from a sub-flow: the values it gives back, and whether they are secret."""

@@ -36,7 +36,19 @@ async def converse(call: Call, services: Services, flow: Flow, language: str) ->
     await carry_on(talk)
 
 
-async def carry_on(talk: Conversation) -> None:
+async def take_up(talk: Conversation) -> None:
+    """A call that came back: after a crash with the question again, from a transfer by its way."""
+    info = talk.call.info
+    talk.note(events.CallResumed(info.entry, info.channel, info.outcome))
+    ways = talk.flow.ways[talk.frame.step]
+    if info.outcome in ways:
+        talk.goto(ways[info.outcome], info.outcome)
+        await carry_on(talk)
+    else:
+        await carry_on(talk, interrupted=True)
+
+
+async def carry_on(talk: Conversation, *, interrupted: bool = False) -> None:
     """Run a conversation from where it stands to its end, whatever happens on the way.
 
     A cancelled conversation is not over: the dialplan comes back with the caller, and the next
@@ -45,6 +57,8 @@ async def carry_on(talk: Conversation) -> None:
     why = "failed"
     try:
         await talk.call.answer()
+        if interrupted:
+            await talk.say("santral_resumed")
         why = await run_flow(talk)
     except CallerHungUp:
         why = "caller_hung_up"
