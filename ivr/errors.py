@@ -12,11 +12,16 @@ SantralError
     ├── PromptUnavailable     no audio for a prompt
     ├── LookupFailed          a query had no answer in time
     ├── ServiceFailed         an outside service had no answer in time
-    └── TelephonyFault        Asterisk did not do what it was asked
-        ├── BadAgi            bytes that are not AGI
-        ├── CommandRefused    510, 520, or a value that must not be sent
-        ├── ReplyOverdue      no reply within the deadline
-        └── LineLost          Asterisk closed the socket without a hang-up
+    ├── TelephonyFault        Asterisk did not do what it was asked
+    │   ├── BadAgi            bytes that are not AGI
+    │   ├── CommandRefused    510, 520, or a value that must not be sent
+    │   ├── ReplyOverdue      no reply within the deadline
+    │   └── LineLost          Asterisk closed the socket without a hang-up
+    └── SoftphoneFault        our own SIP caller could not do what it was asked
+        ├── BadSip            bytes that are not SIP, or a session we cannot use
+        ├── NotRegistered     the server does not take our registration
+        ├── CallOver          the call ended before it was done
+        └── NotInTime         what was waited for did not happen within the deadline
 """
 
 from __future__ import annotations
@@ -96,3 +101,23 @@ class ReplyOverdue(TelephonyFault):
 
 class LineLost(TelephonyFault):
     """Asterisk closed the connection."""
+
+
+class SoftphoneFault(Fault):
+    """The softphone could not do what it was asked."""
+
+
+class BadSip(SoftphoneFault):
+    """The other side does not speak SIP."""
+
+
+class NotRegistered(SoftphoneFault):
+    """The server did not take the registration."""
+
+
+class CallOver(SoftphoneFault):
+    """The call is over."""
+
+
+class NotInTime(SoftphoneFault):
+    """It did not happen within the deadline."""
