@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from ivr.agi import commands, questions
 from ivr.agi.connection import AgiConnection
 from ivr.agi.protocol import Reply
-from ivr.agi.sound import Sound, sound_name
+from ivr.agi.sound import Joiner, Sound, sound_name
 from ivr.call import CallInfo, Heard, Played, Question, Recorded, Utterance
 from ivr.errors import CallerHungUp, CommandRefused, PromptUnavailable, TelephonyFault
 
+FRAME_MS = 40  # twice the frame that may come in just before a limit
 SLACK = 10.0  # seconds a command may take beyond what it should
+GRACE = 0.1  # seconds in which HANGUP follows a result of -1; measured: at once
 SLICES = (0.02, 0.04, 0.08, 0.16, 0.25)  # seconds of listening between two looks at a task
 _TARGET = re.compile(r"[\w.+*#@:/ -]{1,100}")
 
@@ -59,6 +61,7 @@ class AgiCall:
         prompts: PromptFiles,
         *,
         listener: Listener | None = None,
+        joiner: Joiner | None = None,
         between: float = 0.0,
         slack: float = SLACK,
         clock: Callable[[], float] | None = None,
@@ -67,8 +70,11 @@ class AgiCall:
         self.prompts = prompts
         self.pending = ""
         self.digit_timeout = between  # TIMEOUT(digit) as Asterisk has it; 0 = not known
+        self._stray = ""
+        self._stray_until = 0.0
         self._connection = connection
         self._listener = listener
+        self._joiner = joiner or Joiner()
         self._slack = slack
         self._up = False
         self.time = clock or asyncio.get_running_loop().time
@@ -82,16 +88,20 @@ class AgiCall:
     def hung_up(self) -> bool:
         return self._connection.hung_up
 
-    async def command(self, line: bytes, expected: float = 0.0) -> Reply:
-        """Send one command that should take `expected` seconds.
+    async def command(
+        self, line: bytes, expected: float = 0.0, sound: Sound | None = None
+    ) -> Reply:
+        """Send one command that should take `expected` seconds and may play `sound`.
 
         A result of -1 is a hang-up or a failure; the channel's state tells which. It raises
-        CallerHungUp for the one and TelephonyFault for the other, except that a recording's -1 is
-        left to `record`.
+        CallerHungUp for the one, PromptUnavailable or TelephonyFault for the other, except that a
+        recording's -1 is left to `record`.
         """
         reply = await self._connection.command(line, expected + self._slack)
         if reply.result == "-1" and not reply.data:
             await self.check_up()
+            if sound is not None and sound.names:
+                raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")
             raise TelephonyFault("Asterisk could not do what it was asked.")
         if reply.result == "-2":
             raise CommandRefused("Asterisk has no such application.")
@@ -99,7 +109,7 @@ class AgiCall:
 
     async def check_up(self) -> None:
         """Raise CallerHungUp when the channel is gone."""
-        if self.hung_up:
+        if await self._connection.gone_within(GRACE):
             raise CallerHungUp
         await self._connection.command(commands.CHANNEL_STATUS, self._slack)  # 511: CallerHungUp
 
@@ -145,7 +155,8 @@ class AgiCall:
 
         `ended_by` is `key`, `silence`, `limit` or `hangup`: a caller who hangs up has left a note
         all the same, so that is returned and the next method raises CallerHungUp. Quiet is counted
-        in whole seconds (RECORD FILE, res/res_agi.c). Keys typed ahead are dropped.
+        in whole seconds (RECORD FILE, res/res_agi.c). Keys typed ahead are dropped. A key during
+        the beep leaves no file and 0 ms.
         """
         self.pending = ""
         stem, dot, suffix = path.rpartition(".")
@@ -155,13 +166,15 @@ class AgiCall:
         line = commands.record_file(stem, suffix, finish, limit, seconds, beep)
         reply = await self.command(line, limit + 2.0)
         ms = (reply.endpos or 0) // 8  # positions are samples of 8 kHz
-        if reply.data == "writefile":
-            raise TelephonyFault("Asterisk cannot write the recording.")
-        if reply.data == "dtmf" or (reply.data == "randomerror" and reply.result != "-1"):
+        if reply.data == "timeout":  # the result is what was left of the limit, in milliseconds
+            quiet = seconds > 0 and int(reply.result) > FRAME_MS
+            return Recorded(path, ms, "silence" if quiet else "limit")
+        if reply.result != "-1":
             return Recorded(path, ms, "key")
-        if reply.data == "timeout":
-            return Recorded(path, ms, "limit" if reply.result == "0" else "silence")
-        return Recorded(path, ms, "hangup")
+        if reply.data in ("hangup", "waitfor"):
+            return Recorded(path, ms, "hangup")
+        await self.check_up()  # a hang-up during the beep, when there is no file yet
+        raise TelephonyFault(f"Asterisk cannot record ({reply.data}).")
 
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         """Listen for keys while `task` works; False when it is not done within `timeout` seconds.
@@ -201,12 +214,25 @@ class AgiCall:
         await self.command(commands.set_variables(values))
         self._connection.close()
 
-    async def sound(self, utterance: Utterance | None) -> Sound:
-        """What to play for an utterance."""
-        if utterance is None:
-            return Sound()
-        paths = await self.prompts.files(utterance)
-        return Sound(tuple(map(sound_name, paths)), sum(map(self.prompts.duration_ms, paths)))
+    async def sound(
+        self, utterance: Utterance | None, tail: float = 0.0, *, one: bool = False
+    ) -> Sound:
+        """What to play for an utterance, and `tail` seconds of silence behind it.
+
+        With `one` it is a single file where that can be had: for fixed prompts, not for values.
+        """
+        paths = () if utterance is None else await self.prompts.files(utterance)
+        prompt_ms = sum(map(self.prompts.duration_ms, paths))
+        ms = prompt_ms
+        if tail > 0:
+            silence = self.prompts.silence(tail)
+            paths = (*paths, silence)
+            ms += self.prompts.duration_ms(silence)
+        if one and len(paths) > 1 and utterance is not None and utterance.fixed:
+            directory = self.prompts.silence(tail or 1.0).parent
+            joined = await self._joiner.join(paths, directory)
+            paths = paths if joined is None else (joined,)
+        return Sound(tuple(map(sound_name, paths)), ms, prompt_ms)
 
     async def play(self, sound: Sound) -> tuple[str, int]:
         """Play until the end or a key: the key ("" at the end) and the milliseconds played."""
@@ -214,8 +240,11 @@ class AgiCall:
         for run in commands.batches(sound.names):
             reply = await self.command(commands.background(run), sound.ms / 1000)
             if reply.result != "0":
-                return chr(int(reply.result)), min(sound.ms, int((self.time() - began) * 1000))
-        await self._check_played(sound.ms, began, commands.BACKGROUND_STATUS)
+                key = chr(int(reply.result))
+                if self.is_stray(key):
+                    return await self.play(sound)
+                return key, min(sound.ms, int((self.time() - began) * 1000))
+        await self._check_played(sound, began, commands.BACKGROUND_STATUS)
         return "", sound.ms
 
     async def play_through(self, sound: Sound) -> None:
@@ -223,12 +252,27 @@ class AgiCall:
         began = self.time()
         for run in commands.batches(sound.names):
             await self.command(commands.playback(run), sound.ms / 1000)
-        await self._check_played(sound.ms, began, commands.PLAYBACK_STATUS)
+        await self._check_played(sound, began, commands.PLAYBACK_STATUS)
 
     async def listen(self, seconds: float) -> str:
         """The key pressed within so many seconds, or ""."""
+        end = self.time() + seconds
         reply = await self.command(commands.wait_for_digit(seconds), seconds)
-        return "" if reply.result == "0" else chr(int(reply.result))
+        key = "" if reply.result == "0" else chr(int(reply.result))
+        if key and self.is_stray(key):
+            left = end - self.time()
+            return await self.listen(left) if left > 0 else ""
+        return key
+
+    def expect_stray(self, finish: str, seconds: float) -> None:
+        """An answer ended by its length: a finish key that still follows belongs to it."""
+        self._stray, self._stray_until = finish, self.time() + seconds
+
+    def is_stray(self, key: str) -> bool:
+        """Whether this key, the next there is, is such a finish key; asked once for each key."""
+        stray = key in self._stray and self.time() < self._stray_until
+        self._stray = ""
+        return stray
 
     async def set_digit_timeout(self, seconds: float) -> None:
         """Make it Asterisk's TIMEOUT(digit); nothing is sent when it is so already."""
@@ -236,9 +280,9 @@ class AgiCall:
             await self.command(commands.set_digit_timeout(seconds))
             self.digit_timeout = seconds
 
-    async def _check_played(self, ms: int, began: float, status: bytes) -> None:
+    async def _check_played(self, sound: Sound, began: float, status: bytes) -> None:
         """Asterisk says 0 for a file it does not have, too; only much too early."""
-        if ms and (self.time() - began) * 1000 < ms / 2:
+        if sound.ms and (self.time() - began) * 1000 < sound.ms / 2:
             reply = await self.command(status)
             if reply.data != "SUCCESS":
-                raise PromptUnavailable("Asterisk cannot play a prompt's file.")
+                raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")

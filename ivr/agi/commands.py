@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from ivr.agi.protocol import LONGEST_COMMAND, command
 from ivr.errors import CommandRefused
 
-_BAD_IN_SOUND = re.compile(r"[\x00-\x1f\x7f&,()\[\]\"'|\\]")
+_BAD_IN_SOUND = re.compile(r"[\x00-\x1f\x7f&\"'\\]")
+_SPECIAL = re.compile(r"[,()\[\]]")
 _BAD_IN_VALUE = re.compile(r"[\x00-\x1f\x7f\"\\`]|\$[{\[(]")
 _BAD_IN_NAME = re.compile(r"[^A-Z0-9_]")
 _ROOM_FOR_SOUNDS = LONGEST_COMMAND - 200  # what else may stand in the line of an EXEC
@@ -68,7 +69,7 @@ def read(variable: str, sounds: Sequence[str], most: int, finish: str, between: 
 
 def get_data(sound: str, most: int, between: float) -> bytes:
     """Play and collect keys; `#` always finishes (ast_app_getdata_full, main/app.c)."""
-    return command("GET DATA", _joined([sound] if sound else []), f"{_ms(between)}", f"{most}")
+    return command("GET DATA", sound, f"{_ms(between)}", f"{most}")
 
 
 def wait_for_digit(seconds: float) -> bytes:
@@ -103,7 +104,7 @@ def set_variables(values: Mapping[str, str]) -> bytes:
         if _BAD_IN_NAME.search(name):
             raise CommandRefused(f"{name!r} cannot be the name of a channel variable.")
         check_value(name, value)
-        pairs.append(f'{name}="{value}"')  # quotes keep commas and brackets; Asterisk drops them
+        pairs.append(f"{name}={_escape(value)}")
     return command("EXEC MSet", ",".join(pairs))
 
 
@@ -117,7 +118,12 @@ def _joined(sounds: Sequence[str]) -> str:
     for sound in sounds:
         if _BAD_IN_SOUND.search(sound):
             raise CommandRefused("A sound's path has a character that Asterisk would act on.")
-    return "&".join(sounds)
+    return _escape("&".join(sounds))
+
+
+def _escape(text: str) -> str:
+    """For the comma list of an application. Quotes would not do: brackets count inside them too."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def _ms(seconds: float) -> int:

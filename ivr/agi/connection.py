@@ -77,6 +77,14 @@ class AgiConnection(asyncio.Protocol):
         verb = line[:20].split(b'"')[0].decode("ascii", "replace").strip()
         raise CommandRefused(f"Asterisk answered {answer.code} to {verb}.")
 
+    async def gone_within(self, seconds: float) -> bool:
+        """Whether the caller is, or within so many seconds turns out to be, gone."""
+        for _ in range(10):
+            if self.hung_up or self._broken is not None:
+                return True  # Asterisk closes at once after a hang-up when AGIEXITONHANGUP is set
+            await asyncio.sleep(seconds / 10)
+        return self.hung_up
+
     @property
     def broken(self) -> SantralError | None:
         """Why no more commands can be sent."""

@@ -52,20 +52,19 @@ Message = Header | Reply | HangupLine
 class Decoder:
     """Cuts the bytes of one connection into messages, however they are split into packets."""
 
-    __slots__ = ("_buffer", "_header", "_header_size", "_open", "_usage")
+    __slots__ = ("_buffer", "_header", "_lines", "_size", "_usage")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._header: dict[str, str] | None = {}
-        self._header_size = 0
-        self._usage: list[str] | None = None  # lines of a 520 so far
-        self._open = ""  # a variable's value with a newline in it, so far
+        self._lines: list[str] = []  # a reply of several lines, so far
+        self._usage = False  # whether that is a usage text, or else a value with newlines
+        self._size = 0  # bytes of the header, or of the reply of several lines
 
     @property
     def idle(self) -> bool:
         """Whether everything received so far has been given out as messages."""
-        waiting = self._buffer or self._header or self._usage or self._open
-        return not waiting
+        return not (self._buffer or self._header or self._lines)
 
     def receive(self, data: bytes) -> list[Message]:
         """The messages that `data` completes. Raises BadAgi; nothing more can be read after it."""
@@ -78,41 +77,34 @@ class Decoder:
             message = self._read_line(line)
             if message is not None:
                 messages.append(message)
-        self._check_size()
+        self._grow(len(self._buffer), 0)
         return messages
-
-    def _check_size(self) -> None:
-        if self._header is not None:
-            if self._header_size + len(self._buffer) > LONGEST_HEADER:
-                raise BadAgi(f"The AGI header is longer than {LONGEST_HEADER} bytes.")
-        elif self._buffer or self._usage or self._open:
-            size = len(self._buffer) + len(self._open) + sum(map(len, self._usage or ()))
-            if size > LONGEST_REPLY:
-                raise BadAgi(f"An AGI reply is longer than {LONGEST_REPLY} bytes.")
 
     def _read_line(self, line: bytes) -> Message | None:
         if self._header is not None:
-            return self._read_header_line(line)
+            return self._read_header_line(line, self._header)
         text = line.decode("utf-8", "replace")
         if text == "HANGUP":
             return HangupLine()
-        if self._usage is not None:
-            return self._read_usage_line(text)
-        if self._open:
-            text = f"{self._open}\n{text}"
-            self._open = ""
-        return self._read_reply(text)
+        if not self._lines:
+            return self._read_reply(text)
+        self._grow(len(line), len(line) + 1)
+        self._lines.append(text)
+        return self._read_usage(text) if self._usage else self._read_value(text)
 
-    def _read_header_line(self, line: bytes) -> Message | None:
-        header = self._header
-        assert header is not None
-        self._header_size += len(line) + 1
-        if self._header_size > LONGEST_HEADER:
-            raise BadAgi(f"The AGI header is longer than {LONGEST_HEADER} bytes.")
+    def _grow(self, coming: int, by: int) -> None:
+        most = LONGEST_REPLY if self._header is None else LONGEST_HEADER
+        if self._size + coming > most:
+            what = "reply" if self._header is None else "header"
+            raise BadAgi(f"An AGI {what} is longer than {most} bytes.")
+        self._size += by
+
+    def _read_header_line(self, line: bytes, header: dict[str, str]) -> Message | None:
+        self._grow(len(line), len(line) + 1)
         if not line:
             if not header:
                 raise BadAgi("The AGI header is empty.")
-            self._header = None
+            self._header, self._size = None, 0
             return Header(header)
         name, colon, value = line.decode("utf-8", "replace").partition(":")
         if colon and name.startswith("agi_"):
@@ -121,21 +113,29 @@ class Decoder:
             raise BadAgi("What connected does not speak AGI.")
         return None
 
-    def _read_usage_line(self, text: str) -> Message | None:
-        assert self._usage is not None
-        self._usage.append(text)
+    def _read_usage(self, text: str) -> Message | None:
         if not text.startswith("520 "):
             return None
-        usage, self._usage = "\n".join(self._usage), None
-        return Reply(520, text=usage)
+        return Reply(520, text=self._take_lines())
+
+    def _read_value(self, text: str) -> Message | None:
+        if text.endswith(")") or ") endpos=" in text:
+            return self._read_reply(self._take_lines())
+        return None
+
+    def _take_lines(self) -> str:
+        text = "\n".join(self._lines)
+        self._lines.clear()
+        self._size = 0
+        return text
 
     def _read_reply(self, text: str) -> Message | None:
-        number, rest = text[:3], text[4:]
-        if not (number.isdecimal() and number.isascii()) or text[3:4] not in (" ", "-", ""):
+        number, mark, rest = text[:3], text[3:4], text[4:]
+        if not (number.isdecimal() and number.isascii()) or mark not in (" ", "-", ""):
             raise BadAgi("A line of Asterisk's is not an AGI reply.")
         code = int(number)
-        if text[3:4] == "-":
-            self._usage = [rest]
+        if mark == "-":
+            self._lines, self._usage = [rest], True
             return None
         if code < 200:  # `100 result=0 Trying...`: the answer is still to come
             return None
@@ -146,7 +146,7 @@ class Decoder:
             return Reply(code, result, text=rest)
         data, endpos, whole = _read_tail(more)
         if not whole:
-            self._open = text
+            self._lines, self._usage = [text], False
             return None
         return Reply(code, result, data, endpos, rest)
 
@@ -173,7 +173,10 @@ def _position(text: str) -> int | None:
 
 def quote(value: str) -> str:
     """One argument as `parse_args` of res_agi.c reads it. Raises CommandRefused."""
-    encoded = value.encode("utf-8", "surrogateescape")
+    try:
+        encoded = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise CommandRefused("An AGI command cannot carry half a character.") from error
     if encoded and _PLAIN.issuperset(encoded):
         return value
     if "\n" in value or "\r" in value or "\0" in value:

@@ -1,11 +1,15 @@
 """How a question is asked over AGI when keys answer it: at most two round trips.
 
-- One key: `EXEC Background` (a key cuts it) and, when it played to the end, `WAIT FOR DIGIT`.
-- Several keys: `EXEC Read` of the prompt and a silence of (first - between) seconds, so that both
-  waits are right with one timeout, then `GET FULL VARIABLE`. Where one sound (or none) is enough
-  and `#` finishes, `GET DATA` does it in one. A secret answer is always read with `GET DATA`: Read
-  leaves the keys in a channel variable and in Asterisk's log.
+- One file (a fixed prompt, joined with the silence behind it): `GET DATA` does it all in one.
+- One key, several files: `EXEC Background` (a key cuts it) and, at its end, `WAIT FOR DIGIT`.
+- Several keys, several files: `EXEC Read` of the files and a silence of (first - between) seconds,
+  so that both waits are right with one time-out, then `GET FULL VARIABLE`. Keys that begin before
+  the last file are timed by TIMEOUT(digit), so that is set where it differs, once.
+- A secret answer is always read with `GET DATA`: Read leaves the keys in a channel variable and in
+  Asterisk's log. Finish keys other than `#` go key by key then.
 - Keys typed ahead answer first; when they are all that is needed nothing is sent.
+
+`GET DATA` stops at `#` whatever was asked for; where `#` is a key like others it goes on after it.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ivr.agi import commands
-from ivr.agi.sound import Sound, sound_name
+from ivr.agi.sound import Sound
 from ivr.call import Heard, HeardKind, Keys, Played, Question
-from ivr.errors import CallerHungUp, TelephonyFault
+from ivr.errors import CallerHungUp, PromptUnavailable
 
 if TYPE_CHECKING:
     from ivr.agi.call import AgiCall
@@ -92,33 +96,40 @@ class _Answer:
 
 
 async def _ask_key(call: AgiCall, question: Question, answer: _Answer) -> Played:
-    sound = await call.sound(question.utterance)
+    keys = answer.keys
+    sound = await call.sound(question.utterance, one=question.barge_in)
+    if question.barge_in and len(sound.names) == 1:
+        began = call.time()
+        await _get_data(call, answer, sound, keys.first)
+        return _estimate(call, began, sound, answer)
     played = await _play(call, question, sound, answer)
     if not answer.complete:
-        answer.add(await call.listen(answer.keys.first))
+        answer.add(await call.listen(keys.first))
     return played
 
 
 async def _ask_digits(call: AgiCall, question: Question, answer: _Answer) -> Played:
     keys = answer.keys
-    sound = await call.sound(question.utterance)
-    apart = not question.barge_in or (question.secret and len(sound.names) > 0)
-    if apart:
-        played = await _play(call, question, sound, answer)
-        sound = Sound()
-        if answer.complete:
-            return played
-    began = call.time()
-    before = answer.begun
-    prompt_ms = sound.ms
-    if not before and keys.first > keys.between:
-        path = call.prompts.silence(keys.first - keys.between)
-        sound = Sound((*sound.names, sound_name(path)), sound.ms + call.prompts.duration_ms(path))
-    await _read_more(call, question, answer, sound)
-    if apart:
-        return played
-    ms = int((call.time() - began) * 1000)  # the keying itself counts in: Read tells no position
-    return Played(min(ms, prompt_ms), interrupted=answer.begun and ms < prompt_ms)
+    tail = max(0.0, keys.first - keys.between)
+    sound = await call.sound(question.utterance, tail, one=question.barge_in)
+    if question.barge_in and (len(sound.names) == 1 or not question.secret):
+        began = call.time()
+        await _read_more(call, question, answer, sound)
+        return _estimate(call, began, sound, answer)
+    prompt, quiet = (sound.names[:-1], sound.names[-1:]) if tail else (sound.names, ())
+    played = await _play(call, question, Sound(prompt, sound.prompt_ms, sound.prompt_ms), answer)
+    rest = Sound(quiet, sound.ms - sound.prompt_ms) if not answer.begun else Sound()
+    await _read_more(call, question, answer, rest)
+    return played
+
+
+def _estimate(call: AgiCall, began: float, sound: Sound, answer: _Answer) -> Played:
+    """How much was heard of a prompt that was played and answered in one command.
+
+    Exact for one key; with several the time it took to key them counts in.
+    """
+    ms = int((call.time() - began) * 1000)
+    return Played(min(ms, sound.prompt_ms), interrupted=answer.begun and ms < sound.prompt_ms)
 
 
 async def _play(call: AgiCall, question: Question, sound: Sound, answer: _Answer) -> Played:
@@ -132,23 +143,26 @@ async def _play(call: AgiCall, question: Question, sound: Sound, answer: _Answer
 
 async def _read_more(call: AgiCall, question: Question, answer: _Answer, sound: Sound) -> None:
     """Play `sound` and read what is missing of the answer, the shortest way there is."""
-    finish = answer.keys.finish
-    if finish == "#" and len(sound.names) <= 1:
-        await _get_data(call, answer, sound)
-    elif not question.secret:
-        await _read(call, answer, sound)
-    elif finish == "":
-        await _get_data(call, answer, sound)
-    else:
+    keys = answer.keys
+    if answer.complete:
+        return
+    if keys.finish in ("", "#") and len(sound.names) <= 1 and (keys.finish or question.secret):
+        await _get_data(call, answer, sound, keys.between)
+    elif question.secret:
         await _key_by_key(call, answer, sound)
+    else:
+        await _read(call, answer, sound)
+    if keys.finish and not answer.finished and len(answer.text) == keys.max:
+        call.expect_stray(keys.finish, keys.between)
 
 
-async def _get_data(call: AgiCall, answer: _Answer, sound: Sound) -> None:
-    between = answer.keys.between
+async def _get_data(call: AgiCall, answer: _Answer, sound: Sound, wait: float) -> None:
     while not answer.complete:
-        line = commands.get_data("".join(sound.names), answer.room, between)
-        reply = await call.command(line, sound.ms / 1000 + between * answer.room)
+        line = commands.get_data("".join(sound.names), answer.room, wait)
+        reply = await call.command(line, sound.ms / 1000 + wait * answer.room, sound)
         by_hash = reply.data != "timeout" and len(reply.result) < answer.room
+        if by_hash and not reply.result and call.is_stray("#"):
+            continue
         answer.add(reply.result)
         if not by_hash:
             return
@@ -169,19 +183,26 @@ async def _read(call: AgiCall, answer: _Answer, sound: Sound) -> None:
             break
     if len(last) > 1:
         await call.set_digit_timeout(keys.between)
-    room = answer.room
-    line = commands.read(VARIABLE, last, room, keys.finish, keys.between)
-    await call.command(line, sound.ms / 1000 + keys.between * room)
-    reply = await call.command(commands.get_full_variable(_READ_RESULT))
-    status, _, typed = reply.data.partition("|")
-    if status == "HANGUP":
-        await call.check_up()
-        raise CallerHungUp
-    if status not in ("OK", "TIMEOUT"):
-        raise TelephonyFault(f"Asterisk's Read ended with {status!r}.")
+    status, typed = await _read_once(call, answer, Sound(last, sound.ms))
+    if status == "OK" and not typed and len(keys.finish) == 1 and call.is_stray(keys.finish):
+        status, typed = await _read_once(call, answer, Sound(last, sound.ms))
     answer.add(typed)
     if status == "OK" and not answer.complete:
         answer.finished = True
+
+
+async def _read_once(call: AgiCall, answer: _Answer, sound: Sound) -> tuple[str, str]:
+    """READSTATUS and the keys, finish key not included."""
+    keys = answer.keys
+    line = commands.read(VARIABLE, sound.names, answer.room, keys.finish, keys.between)
+    await call.command(line, sound.ms / 1000 + keys.between * answer.room)
+    reply = await call.command(commands.get_full_variable(_READ_RESULT))
+    status, _, typed = reply.data.partition("|")
+    if status == "HANGUP":
+        raise CallerHungUp
+    if status not in ("OK", "TIMEOUT"):
+        raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")
+    return status, typed
 
 
 async def _key_by_key(call: AgiCall, answer: _Answer, sound: Sound) -> None:

@@ -16,6 +16,7 @@ from ivr.agi.call import SLACK, AgiCall, Listener, PromptFiles
 from ivr.agi.connection import AgiConnection
 from ivr.agi.entry import Entrance, read_entrance
 from ivr.agi.protocol import Header
+from ivr.agi.sound import Joiner
 from ivr.errors import BadAgi, CallerHungUp
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class AgiServer:
         self._header_deadline = header_deadline
         self._slack = slack
         self._clock = clock
+        self._joiner = Joiner()
         self._server: asyncio.Server | None = None
         self._waiting: dict[AgiConnection, asyncio.TimerHandle] = {}  # no header yet
         self._calls: set[asyncio.Task[None]] = set()
@@ -154,6 +156,7 @@ class AgiServer:
             entrance.info,
             self._prompts,
             listener=self._listener,
+            joiner=self._joiner,
             between=entrance.between,
             slack=self._slack,
             clock=self._clock,

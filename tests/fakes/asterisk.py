@@ -104,6 +104,7 @@ class FakeCall:
         self.functions: dict[str, str] = {}
         self.replies: dict[str, deque[bytes]] = {}
         self.delays: dict[str, float] = {}
+        self.close_after = 0
         self.lines: list[str] = []
         self.sounds: list[str] = []
         self.lost: list[str] = []
@@ -238,6 +239,8 @@ class FakeCall:
         self.send(reply)
         if self.dead and not was_dead:
             self.send(b"HANGUP\n")
+        if len(self.lines) == self.close_after:
+            self._writer.close()
         await self._writer.drain()
 
     async def _do(self, verb: str, argv: list[str]) -> bytes:
@@ -355,7 +358,12 @@ class FakeCall:
         name, sounds, most, options, _, timeout = [*args, "", "", "", "", ""][:6]
         found = re.fullmatch(r"t(?:\((.*)\))?", options)
         finish = (found[1] or "") if found else "#"
-        there = [sound for sound in sounds.split("&") if sound and sound not in self.missing]
+        asked = [sound for sound in sounds.split("&") if sound]
+        there = [sound for sound in asked if sound not in self.missing]
+        if asked[-1:] != there[-1:]:
+            await self._play(there, "")
+            self.variables.update({name: "", "READSTATUS": "ERROR"})
+            return 0
         typed, how = await self._collect(there, int(most or 255), finish, float(timeout or 6))
         self.variables[name] = typed
         self.variables["READSTATUS"] = "HANGUP" if how == HUNG_UP else how

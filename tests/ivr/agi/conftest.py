@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,44 @@ from ivr.agi.server import AgiServer
 from ivr.call import Piece, Utterance
 from tests.fakes.asterisk import FakeAsterisk, FakeCall
 
-SPEED = 20.0  # the fake's seconds pass so much faster
+SPEED = 50.0  # the fake's seconds pass so much faster
 
 
-def spoken(*names: str) -> Utterance:
+def spoken(*names: str, fixed: bool = True) -> Utterance:
     """An utterance whose sounds are called so."""
-    return Utterance("p", "tr", tuple(Piece(name) for name in names))
+    return Utterance("p", "tr", tuple(Piece(name, fixed) for name in names))
+
+
+def write_sound(path: Path, seconds: float) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"\1\0" * int(8000 * seconds))
 
 
 class Sounds:
-    """The prompt port: each piece is the sound of its text, a second long unless told."""
+    """The prompt port: each piece is the sound of its text, a second long unless told.
+
+    There are no files behind the names, so nothing can be joined, unless `folder` is set.
+    """
 
     def __init__(self) -> None:
         self.lengths: dict[str, float] = {}
+        self.folder: Path | None = None
 
     async def files(self, utterance: Utterance) -> tuple[Path, ...]:
-        return tuple(Path(f"/s/{piece.text}.wav") for piece in utterance.pieces)
+        return tuple(self._file(piece.text) for piece in utterance.pieces)
 
     def silence(self, seconds: float) -> Path:
         self.lengths[f"silence-{seconds:g}"] = seconds
-        return Path(f"/s/silence-{seconds:g}.wav")
+        return self._file(f"silence-{seconds:g}")
+
+    def _file(self, name: str) -> Path:
+        path = (self.folder or Path("/s")) / f"{name}.wav"
+        if self.folder and not path.exists():
+            write_sound(path, self.lengths.get(name, 1.0))
+        return path
 
     def duration_ms(self, path: Path) -> int:
         return int(self.lengths.get(path.stem, 1.0) * 1000)

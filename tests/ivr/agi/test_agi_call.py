@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,7 @@ from ivr.errors import (
     ReplyOverdue,
     TelephonyFault,
 )
-from tests.ivr.agi.conftest import Bench, Sounds, spoken
+from tests.ivr.agi.conftest import Bench, Sounds, spoken, write_sound
 
 DIGITS = Keys(min=1, max=4, finish="#", first=5.0, between=3.0)
 
@@ -93,19 +95,119 @@ async def test_one_key_during_the_prompt_is_one_trip(bench: Bench, key: str) -> 
     assert bench.call.trips == 1
 
 
-async def test_one_key_after_the_prompt_is_two_trips(bench: Bench) -> None:
+@pytest.mark.parametrize("key", list("05*#"))
+async def test_one_key_after_one_file_is_one_trip(bench: Bench, key: str) -> None:
     fake = await bench.dial(lambda call: call.ask(Question(spoken("menu"))))
-    await fake.asked("WAIT FOR DIGIT")
-    fake.press("2", after=0.5)
+    fake.press(key, after=1.5)
     heard = await bench.result()
-    assert heard == Heard(HeardKind.KEYS, "2", played=Played(1000))
-    assert fake.lines == ["EXEC Background /s/menu", "WAIT FOR DIGIT 5000"]
+    assert heard == Heard(HeardKind.KEYS, key, played=Played(1000))
+    assert fake.lines == ["GET DATA /s/menu 5000 1"]
 
 
-async def test_silence_is_nothing_heard(bench: Bench) -> None:
-    await bench.dial(lambda call: call.ask(Question(spoken("menu"), Keys(first=1.0))))
+@pytest.mark.parametrize("key", list("05*#"))
+async def test_one_key_after_several_files_is_two_trips(bench: Bench, key: str) -> None:
+    fake = await bench.dial(lambda call: call.ask(Question(spoken("menu", "7", fixed=False))))
+    await fake.asked("WAIT FOR DIGIT")
+    fake.press(key, after=0.5)
+    heard = await bench.result()
+    assert heard == Heard(HeardKind.KEYS, key, played=Played(2000))
+    assert fake.lines == ["EXEC Background /s/menu&/s/7", "WAIT FOR DIGIT 5000"]
+
+
+@pytest.mark.parametrize("key", list("05*#"))
+async def test_one_key_when_the_prompt_cannot_be_interrupted(bench: Bench, key: str) -> None:
+    fake = await bench.dial(lambda call: call.ask(Question(spoken("menu"), barge_in=False)))
+    await fake.asked("WAIT FOR DIGIT")
+    fake.press(key, after=0.5)
+    heard = await bench.result()
+    assert heard == Heard(HeardKind.KEYS, key, played=Played(1000))
+    assert fake.lines == ["EXEC Playback /s/menu", "WAIT FOR DIGIT 5000"]
+
+
+@pytest.mark.parametrize("names", [("menu",), ("menu", "7")])
+async def test_silence_is_nothing_heard(bench: Bench, names: tuple[str, ...]) -> None:
+    await bench.dial(lambda call: call.ask(Question(spoken(*names), Keys(first=1.0))))
     assert (await bench.result()).kind is HeardKind.NOTHING
-    assert bench.call.trips == 2
+    assert bench.call.trips == len(names)
+
+
+@pytest.mark.parametrize(
+    ("keys", "pressed", "text"),
+    [(Keys(), "4", "4"), (DIGITS, "12#", "12"), (Keys(1, 4, "", 2.0, 1.0), "1#2", "1#2")],
+)
+@pytest.mark.parametrize("secret", [False, True])
+async def test_fixed_prompts_are_joined_and_asked_in_one_trip(
+    bench: Bench, sounds: Sounds, tmp_path: Path, keys: Keys, pressed: str, text: str, secret: bool
+) -> None:
+    sounds.folder = tmp_path
+    question = Question(spoken("one", "two"), keys, secret=secret)
+    fake = await bench.dial(lambda call: call.ask(question))
+    await fake.played("joined")
+    fake.press(pressed, after=1.2, gap=0.3)
+    heard = await bench.result()
+    assert (heard.kind, heard.text) == (HeardKind.KEYS, text)
+    if keys.finish or keys.max == 1:
+        assert bench.call.trips == 1
+        assert fake.lines[0].startswith(f"GET DATA {tmp_path}/joined-")
+
+
+async def test_a_prompt_recorded_anew_is_joined_anew(
+    bench: Bench, sounds: Sounds, tmp_path: Path
+) -> None:
+    sounds.folder = tmp_path
+    question = Question(spoken("one", "two"), Keys(first=0.1))
+
+    async def handler(call: AgiCall) -> None:
+        await call.ask(question)
+        await call.ask(question)
+        write_sound(tmp_path / "one.wav", 2.0)
+        await call.ask(question)
+        for path in tmp_path.glob("joined-*"):
+            path.unlink()  # the cache was emptied
+        await call.ask(question)
+
+    fake = await bench.dial(handler)
+    await bench.result()
+    first, again, anew, rewritten = fake.sounds
+    assert first == again != anew == rewritten
+    assert fake._length(anew) == 3.0
+    assert not list(tmp_path.glob("*.part"))
+
+
+async def test_a_finish_key_behind_a_full_answer_belongs_to_it(bench: Bench) -> None:
+    async def handler(call: AgiCall) -> tuple[Heard, Heard]:
+        first = await call.ask(Question(spoken("number", "b"), DIGITS))
+        return first, await call.ask(Question(spoken("menu", "b")))
+
+    fake = await bench.dial(handler)
+    await fake.played("/s/number")
+    fake.press("1234")
+    await fake.played("/s/menu")
+    fake.press("#")
+    await fake.played("/s/menu", times=2)
+    fake.press("#")
+    first, second = await bench.result()
+    assert first.text == "1234"
+    assert second.text == "#"
+
+
+@pytest.mark.parametrize("keys", [Keys(), DIGITS, Keys(1, 4, "*")])
+@pytest.mark.parametrize("names", [("n",), ("n", "b")])
+async def test_that_finish_key_does_not_answer_the_next_question(
+    bench: Bench, keys: Keys, names: tuple[str, ...]
+) -> None:
+    async def handler(call: AgiCall) -> Heard:
+        call.expect_stray(keys.finish or "#", 3.0)
+        return await call.ask(Question(spoken(*names), keys))
+
+    fake = await bench.dial(handler)
+    await fake.played("/s/n")
+    fake.press(keys.finish or "#")
+    await fake.played("/s/n", times=2 if keys.finish == "*" or len(names) == 2 else 1)
+    await asyncio.sleep(0.02)
+    fake.press("5" if keys.max == 1 else "56" + keys.finish, after=0.3, gap=0.2)
+    heard = await bench.result()
+    assert heard.text == ("5" if keys.max == 1 else "56")
 
 
 async def test_digits_are_read_in_two_trips(bench: Bench) -> None:
@@ -212,9 +314,9 @@ async def test_flush_forgets_keys_at_the_cost_of_one_trip(bench: Bench) -> None:
     async def handler(call: AgiCall) -> tuple[Heard, Heard]:
         call.pending = "12"
         first = await call.ask(Question(spoken("sure"), Keys(first=0.2), flush=True))
-        assert call.trips == 3
+        assert call.trips == 2
         second = await call.ask(Question(spoken("again"), Keys(first=0.2), flush=True))
-        assert call.trips == 5
+        assert call.trips == 3
         return first, second
 
     await bench.dial(handler)
@@ -410,14 +512,28 @@ async def test_a_missing_prompt_is_no_hangup(bench: Bench, barge_in: bool) -> No
         await bench.result()
 
 
-async def test_minus_one_without_a_hangup_is_a_fault(bench: Bench) -> None:
-    fake = await bench.dial(
-        lambda call: call.ask(Question(spoken("a"), DIGITS, secret=True)), missing={"/s/silence-2"}
-    )
-    with pytest.raises(TelephonyFault) as caught:
+@pytest.mark.parametrize("keys", [Keys(), DIGITS, Keys(1, 4, "*")])
+async def test_a_missing_question_is_no_hangup(bench: Bench, keys: Keys) -> None:
+    missing = {"/s/a", "/s/silence-2"}
+    await bench.dial(lambda call: call.ask(Question(spoken("a"), keys)), missing=missing)
+    with pytest.raises(PromptUnavailable, match="/s/a"):
         await bench.result()
-    assert not isinstance(caught.value, CallerHungUp)
+
+
+async def test_minus_one_without_a_hangup_is_a_fault(bench: Bench) -> None:
+    fake = await bench.dial(lambda call: call.answer())
+    fake.replies["ANSWER"] = deque([b"200 result=-1\n"])
+    with pytest.raises(TelephonyFault):
+        await bench.result()
     assert fake.lines[-1] == "CHANNEL STATUS"
+
+
+async def test_minus_one_and_a_closed_socket_are_a_hangup(bench: Bench) -> None:
+    fake = await bench.dial(lambda call: call.answer())
+    fake.replies["ANSWER"] = deque([b"200 result=-1\n"])
+    fake.close_after = 1  # AGIEXITONHANGUP
+    with pytest.raises(CallerHungUp):
+        await bench.result()
 
 
 @pytest.mark.parametrize("reply", [b"510 Invalid or unknown command\n", b"520-No\nuse\n520 End.\n"])
@@ -428,7 +544,7 @@ async def test_refused_commands(bench: Bench, reply: bytes) -> None:
         await call.answer()
 
     fake = await bench.dial(handler)
-    fake.replies["ANSWER"] = __import__("collections").deque([reply])
+    fake.replies["ANSWER"] = deque([reply])
     await bench.result()
     assert fake.lines == ["ANSWER", "ANSWER"]
 
@@ -441,7 +557,7 @@ async def test_garbage_closes_the_line(bench: Bench, garbage: bytes) -> None:
         await call.command(b"NOOP\n")
 
     fake = await bench.dial(handler)
-    fake.replies["NOOP"] = __import__("collections").deque([garbage])
+    fake.replies["NOOP"] = deque([garbage])
     with pytest.raises(BadAgi):
         await bench.result()
     await asyncio.wait_for(fake.ended.wait(), 5)
