@@ -4,6 +4,7 @@ SantralError
 ├── CallerHungUp              the caller is gone; ends a conversation, never an error
 ├── BadInput                  somebody outside gave us something wrong: what, where, what to do
 │   ├── FlowRefused           a flow file with findings; nothing of it was loaded
+│   ├── QueriesRefused        the file of named queries, likewise
 │   └── BadSetting            a setting in the environment
 └── Fault                     something of ours, or of the world, broke during a call
     ├── ExpressionFault       an expression failed on the values it met
@@ -49,6 +50,10 @@ class FlowRefused(BadInput):
     """The flow has errors and was not loaded."""
 
     findings: tuple[Any, ...] = ()  # of ivr.flow.finding.Finding
+
+
+class QueriesRefused(BadInput):
+    """The named queries have errors and were not loaded."""
 
 
 class BadSetting(BadInput):

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cti.db import migrate
+from cti.db.engine import open_engine
+from cti.db.models import metadata
+
+
+async def tables(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        return set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+
+
+async def test_the_migrations_make_what_the_models_say(empty_engine: AsyncEngine) -> None:
+    await migrate.upgrade(empty_engine)
+    assert await migrate.current(empty_engine) == migrate.revisions()[-1]
+    assert await migrate.differences(empty_engine) == []
+    assert set(metadata.tables) < await tables(empty_engine)
+
+
+@pytest.mark.parametrize("start", migrate.revisions())
+async def test_up_from_every_revision_and_down_one(empty_engine: AsyncEngine, start: str) -> None:
+    await migrate.upgrade(empty_engine, start)
+    assert await migrate.current(empty_engine) == start
+    await migrate.upgrade(empty_engine)
+    assert await migrate.differences(empty_engine) == []
+    await migrate.downgrade(empty_engine, "-1")
+    assert await migrate.current(empty_engine) == ([None, *migrate.revisions()])[-2]
+    await migrate.upgrade(empty_engine)
+    assert await migrate.differences(empty_engine) == []
+
+
+async def test_down_to_nothing_leaves_nothing(empty_engine: AsyncEngine) -> None:
+    await migrate.upgrade(empty_engine)
+    await migrate.downgrade(empty_engine, "base")
+    assert await tables(empty_engine) == {"alembic_version"}
+
+
+async def test_two_processes_migrating_at_once_wait_for_each_other(empty_url: str) -> None:
+    engines = [open_engine(empty_url) for _ in range(3)]
+    try:
+        await asyncio.gather(*(migrate.upgrade(engine) for engine in engines))
+        assert await migrate.differences(engines[0]) == []
+    finally:
+        for engine in engines:
+            await engine.dispose()
