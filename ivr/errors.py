@@ -13,6 +13,7 @@ SantralError
     ├── PromptUnavailable     no audio for a prompt
     ├── LookupFailed          a query had no answer in time
     ├── ServiceFailed         an outside service had no answer in time
+    ├── RecogniserFailed      a speech engine broke, hung or could not be reached
     ├── TelephonyFault        Asterisk did not do what it was asked
     │   ├── BadAgi            bytes that are not AGI
     │   ├── CommandRefused    510, 520, or a value that must not be sent
@@ -86,6 +87,10 @@ class LookupFailed(Fault):
 
 class ServiceFailed(Fault):
     """The service had no answer in time."""
+
+
+class RecogniserFailed(Fault):
+    """The speech recogniser broke."""
 
 
 class TelephonyFault(Fault):

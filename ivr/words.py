@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ivr.sayas import lower
 
@@ -11,4 +12,5 @@ NOT_A_WORD = re.compile(r"[^\w\s]|_")
 
 def fold(text: str, language: str) -> str:
     """Lower case by the language's own rules, no punctuation, single spaces."""
-    return " ".join(NOT_A_WORD.sub(" ", lower(text, language)).split())
+    text = lower(unicodedata.normalize("NFC", text), language)
+    return " ".join(NOT_A_WORD.sub(" ", text).split())

@@ -1,0 +1,23 @@
+"""A process of ours never outlives the one that started it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends; where it cannot, do nothing.
+
+    Called first thing in the child. Linux only; elsewhere the end of stdin is what ends us.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    before = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != before:
+        sys.exit(1)  # the parent was gone before we could ask
