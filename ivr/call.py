@@ -167,6 +167,10 @@ class Call(Protocol):
         """Record the caller until a finish key, `silence` seconds of quiet, or `limit` seconds."""
         ...
 
+    async def play_back(self, recorded: Recorded) -> Played:
+        """Play a recording that was just made; a key cuts it short and is kept."""
+        ...
+
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         """Keep the line while `task` works, keys included; False when it is not done in time."""
         ...

@@ -7,7 +7,7 @@ through here, so that everything is journalled in one place and nothing secret g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ivr import events
-from ivr.call import Call, Heard, HeardKind, Played, Question, Utterance
+from ivr.call import Call, Heard, HeardKind, Keys, Played, Question, Utterance
 from ivr.errors import Fault
 from ivr.events import Entry, Event
 from ivr.expressions import Expression, Template
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HOLD_AFTER = 1.0  # seconds of silence before a waiting caller is asked to hold on
+MOST_BACK = 20  # questions a caller can go back
 DEEPEST = 20  # sub-flows in sub-flows
 
 
@@ -38,6 +39,13 @@ class Frame:
     variables: dict[str, Any] = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)  # the questions put, for `back`
+
+    def enter(self, step: str) -> None:
+        self.step = step
+        if self.flow.steps[step].asks and (not self.asked or self.asked[-1] != step):
+            self.asked.append(step)
+            del self.asked[:-MOST_BACK]
 
 
 class Conversation:
@@ -101,6 +109,11 @@ class Conversation:
     def holds(self, condition: Expression) -> bool:
         return condition.holds(self.variables)
 
+    def speak(self, language: str) -> None:
+        """Go on in another language."""
+        self.language = language
+        self.note(events.LanguageChosen(language))
+
     # What is written down
 
     def note(self, event: Event) -> None:
@@ -109,11 +122,33 @@ class Conversation:
             Entry(self.call.info.id, self.sequence, self.services.clock.time(), event)
         )
 
-    def effect_key(self) -> str:
-        """The idempotency key of the step being run: call, depth, step and visit."""
+    def failed(self, error: Exception) -> None:
+        """Write down a fault that the conversation survives."""
+        message = str(error) if isinstance(error, Fault) else ""
+        self.note(events.Failed(type(error).__name__, message, self.flow.name, self.frame.step))
+
+    async def once(
+        self, kind: str, name: str, do: Callable[[str], Awaitable[tuple[str, Any]]]
+    ) -> tuple[str, Any]:
+        """Do something to the world once for this visit to the step.
+
+        `do` gets the idempotency key (call, depth, step, visit) and gives an outcome and a result.
+        A conversation that was taken up after it does not do it again; one that was cut in the
+        middle does it with the same key, so that the other side can tell.
+        """
         frame = self.frame
         visit = frame.visits.get(frame.step, 1)
-        return f"{self.call.info.id}:{len(self.frames) - 1}:{frame.flow.name}.{frame.step}:{visit}"
+        step = f"{frame.flow.name}.{frame.step}"
+        key = f"{self.call.info.id}:{len(self.frames) - 1}:{step}:{visit}"
+        done = self.effects.get(key)
+        if done is not None:
+            return done.outcome, done.result
+        with self.timed() as spent:
+            outcome, result = await do(key)
+        secret = any(self.is_secret(source) for source in frame.flow.steps[frame.step].sources())
+        kept = None if secret else result
+        self.note(events.EffectDone(kind, name, key, outcome, spent[0], kept))
+        return outcome, result
 
     # What is said and heard
 
@@ -147,6 +182,17 @@ class Conversation:
         if question.utterance is not None and heard.played is not None:
             self._note_played(question.utterance, heard.played)
         return replace(heard, secret=question.secret)
+
+    async def put_question(
+        self, prompt: str, keys: Keys, words: tuple[str, ...] = (), *, secret: bool = False
+    ) -> Heard:
+        """Ask one prompt once."""
+        said = self.flow.prompt(prompt)
+        utterance = self.utterance(prompt)
+        question = Question(
+            utterance, keys, words, barge_in=said.barge_in, flush=said.flush, secret=secret
+        )
+        return await self.ask(question)
 
     def note_heard(self, heard: Heard, answer: str | None) -> None:
         """Write an answer down: what was heard and what it was understood as."""
@@ -194,10 +240,17 @@ class Conversation:
 
     # Where it goes
 
+    def question_before(self) -> str:
+        """The question that was put before the one being run, or that one when it is the first."""
+        asked = self.frame.asked
+        if asked:
+            asked.pop()  # the one being run
+        return asked.pop() if asked else self.frame.step
+
     def goto(self, step: str, via: str) -> None:
         """Enter `step` of the flow being run."""
         frame = self.frame
-        frame.step = step
+        frame.enter(step)
         visit = frame.visits[step] = frame.visits.get(step, 0) + 1
         self.note(
             events.StepEntered(

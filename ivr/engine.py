@@ -12,6 +12,7 @@ from ivr.conversation import Conversation
 from ivr.errors import CallerHungUp, Fault, LineLost, StepBudgetExceeded
 from ivr.flow.model import Flow
 from ivr.services import Services
+from ivr.steps.asking import BACK
 from ivr.steps.base import ENTERED, RETURN
 from ivr.steps.call import CallFlow
 
@@ -84,6 +85,9 @@ async def run_flow(talk: Conversation) -> str:
             return step.type
         if outcome == ENTERED:
             continue
+        if outcome == BACK:
+            talk.goto(talk.question_before(), outcome)
+            continue
         target = talk.flow.ways[talk.frame.step][outcome]
         while target == RETURN:
             if len(talk.frames) == 1:
@@ -104,9 +108,7 @@ async def _rescue(talk: Conversation, error: Exception) -> str:
         log.error("call %s, step %s: %s", talk.call.info.id, step, error)
     else:
         log.exception("call %s, step %s", talk.call.info.id, step)
-    # An unexpected exception may hold a caller's values; its type is enough for the journal.
-    message = str(error) if isinstance(error, Fault) else ""
-    talk.note(events.Failed(type(error).__name__, message, talk.flow.name, step))
+    talk.failed(error)
     queue = talk.frames[0].flow.fallback or FALLBACK
     try:
         try:

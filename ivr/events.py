@@ -122,6 +122,15 @@ class RecordingMade:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """A survey answer."""
+
+    question: str
+    scale: str
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A fault of ours or of the world; the caller was told and goes to a person."""
 
@@ -152,6 +161,7 @@ Event = (
     | LanguageChosen
     | Transferred
     | RecordingMade
+    | Rated
     | Failed
     | CallEnded
 )

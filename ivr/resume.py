@@ -39,7 +39,7 @@ def _apply(talk: Conversation, event: events.Event) -> None:
                 flow = talk.services.flows.get(event.flow, event.version)
                 talk.frames.append(Frame(flow, event.step))
             del talk.frames[event.depth + 1 :]
-            talk.frame.step = event.step
+            talk.frame.enter(event.step)
             talk.frame.visits[event.step] = event.visit
         case events.VariableSet():
             # A variable of a caller's frame is set only once its sub-flow has returned.

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ivr.expressions import Template
 from ivr.steps import STEPS
-from ivr.steps.asking import Retry
+from ivr.steps.asking import Commands, Retry
 from ivr.steps.base import Model, Name, Step, Target
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -53,7 +53,8 @@ class Flow(Model):
 
     `takes` names the variables it is given by a `call` step or an outbound job, `returns` those a
     `call` step gets back; `fallback` is the queue for callers whose call broke; `no_input` and
-    `no_match` hold for every question that has none of its own.
+    `no_match` hold for every question that has none of its own; `globals` are the keys and words
+    that work in every question.
     """
 
     name: Name = Field(alias="flow")
@@ -64,6 +65,7 @@ class Flow(Model):
     returns: tuple[Name, ...] = ()
     no_input: Retry | None = None
     no_match: Retry | None = None
+    commands: Commands = Field(default=Commands(), alias="globals")
     fallback: str = ""
     prompts: Mapping[Name, Prompt] = Field(default_factory=dict)
     steps: Mapping[Name, AnyStep] = Field(min_length=1)
@@ -80,7 +82,8 @@ class Flow(Model):
         if not step.asks:
             return own
         flows = {"no_input": self.no_input, "no_match": self.no_match}
-        return {kind: retry.next for kind, retry in flows.items() if retry} | dict(own)
+        shared = {kind: retry.next for kind, retry in flows.items() if retry}
+        return {**shared, **self.commands.exits(), **own}
 
     @cached_property
     def ways(self) -> Mapping[str, Mapping[str, Target]]:
@@ -91,6 +94,8 @@ class Flow(Model):
         """The prompts that a caller may hear."""
         for retry in (self.no_input, self.no_match):
             yield from retry.prompt if retry else ()
+        if self.commands.help:
+            yield self.commands.help.prompt
         for step in self.steps.values():
             yield from step.prompts()
 

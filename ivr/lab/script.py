@@ -140,6 +140,11 @@ class ScriptCall:
         self._clock.passed += spoken
         return Recorded(path, int(spoken * 1000), "silence" if turn.act is Act.SAYS else "timeout")
 
+    async def play_back(self, recorded: Recorded) -> Played:
+        self.heard.append("<recording>")
+        self._clock.passed += recorded.ms / 1000
+        return Played(recorded.ms)
+
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         done, _ = await asyncio.wait({task}, timeout=timeout)
         return bool(done)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ivr.call import CallInfo
 from ivr.engine import converse
-from ivr.errors import LookupFailed
+from ivr.errors import LookupFailed, ServiceFailed
 from ivr.events import CallEnded, StepEntered
 from ivr.flow.loader import Library, load_text
+from ivr.hours import OpeningHours
 from ivr.lab.script import Act, ListJournal, ScriptCall, Turn, VirtualClock
-from ivr.services import Services
+from ivr.services import HttpAnswer, Services
 
 
 @dataclass
@@ -36,6 +38,44 @@ class Answers:
 
 
 @dataclass
+class World:
+    """What effects a conversation had: every write, request and event, with its key."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    done: list[tuple[str, Any, str]] = field(default_factory=list)
+
+    def answer(self, name: str, otherwise: Any) -> Any:
+        answers = self.given.get(name, otherwise)
+        answer = answers.pop(0) if isinstance(answers, list) else answers
+        if answer == "error":
+            raise ServiceFailed
+        return answer
+
+    async def write(
+        self, name: str, parameters: Mapping[str, Any], key: str, deadline: float
+    ) -> int:
+        self.done.append((name, dict(parameters), key))
+        return int(self.answer(name, 1))
+
+    async def send(
+        self, method: str, url: str, body: Any, headers: Mapping[str, str], deadline: float
+    ) -> HttpAnswer:
+        self.done.append((f"{method} {url}", body, headers["Idempotency-Key"]))
+        answer = self.answer(url, {"status": 200, "body": None})
+        return HttpAnswer(answer["status"], answer.get("body"))
+
+    async def notify(self, event: str, data: Mapping[str, Any], key: str) -> None:
+        self.answer(event, None)
+        self.done.append((event, dict(data), key))
+
+    def place(self, call: str, name: str) -> str:
+        return f"/recordings/{call}/{name}"
+
+    def on(self, name: str) -> bool:
+        return bool(self.given.get(name, False))
+
+
+@dataclass
 class Conversed:
     """What there is to look at after a call."""
 
@@ -43,6 +83,7 @@ class Conversed:
     went: tuple[str, str] | None
     journal: ListJournal
     answers: Answers
+    world: World
 
     @property
     def path(self) -> list[str]:
@@ -77,12 +118,18 @@ async def converse_with(
     given: Mapping[str, Any] | None = None,
     others: tuple[str, ...] = (),
     language: str = "en",
+    hours: Mapping[str, OpeningHours] | None = None,
+    now: datetime | None = None,
 ) -> Conversed:
     """Run a call on a flow (YAML text) with a caller who follows the script."""
     library = Library([load_text(text) for text in (*others, flow)])
     main = load_text(flow)
     clock, journal, answers = VirtualClock(), ListJournal(), Answers(given or {})
     call = ScriptCall(CallInfo("c-1", caller="+905321112233", dialled="100"), turns(*script), clock)
-    services = Services(library, answers, journal, clock)
+    clock.start = now or clock.start
+    world = World(given or {})
+    services = Services(
+        library, answers, journal, clock, world, world, world, world, world, dict(hours or {})
+    )
     await asyncio.wait_for(converse(call, services, main, language), 10)
-    return Conversed(call.heard, call.went, journal, answers)
+    return Conversed(call.heard, call.went, journal, answers, world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from ivr.flow.loader import TYPES
+from ivr.hours import OpeningHours
 from tests.ivr.talking import converse_with
 
 SAMPLES = Path(__file__).parent
@@ -33,9 +35,15 @@ def test_every_step_type_has_a_sample_and_every_sample_a_step_type() -> None:
 async def test_sample(flow: str, others: tuple[str, ...], case: dict[str, Any]) -> None:
     script = [str(line) for line in case.get("script", [])]
     subs = tuple(case.get("others", ()))
-    call = await converse_with(*script, flow=flow, given=case.get("given"), others=subs)
+    hours = {name: OpeningHours.model_validate(t) for name, t in case.get("hours", {}).items()}
+    now = datetime.fromisoformat(case["now"]) if "now" in case else None
+    call = await converse_with(
+        *script, flow=flow, given=case.get("given"), others=subs, hours=hours, now=now
+    )
     assert call.path == case["path"]
     if "heard" in case:
         assert call.heard == case["heard"]
     if "went" in case:
         assert list(call.went or ()) == case["went"]
+    if "did" in case:
+        assert [f"{name} {data}" for name, data, _ in call.world.done] == case["did"]

@@ -1,0 +1,23 @@
+"""The real clock: `ivr.services.Clock` in the shop's time zone."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+class SystemClock:
+    """The machine's clock. `zone` is the shop's: what is said and opened goes by it."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+
+    def now(self) -> datetime:
+        return datetime.now(self._zone)
+
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()

@@ -1,0 +1,49 @@
+"""`rate`: take a survey answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from ivr import events
+from ivr.call import Heard, HeardKind, Keys
+from ivr.steps.asking import Asking
+from ivr.steps.base import NEXT, Name, Outcome, Target
+
+if TYPE_CHECKING:
+    from ivr.conversation import Conversation
+
+SCALES = {"1-5": range(1, 6), "0-10": range(11)}
+
+
+class Rate(Asking):
+    """Ask for a mark and keep it as a number: `1-5` for satisfaction, `0-10` for the net promoter
+    score. `question` names the survey question in the reports."""
+
+    type: Literal["rate"]
+    question: Name
+    scale: Literal["1-5", "0-10"] = "1-5"
+    save: Name
+    next: Target
+
+    def exits(self) -> Mapping[Outcome, Target]:
+        return {NEXT: self.next} | dict(super().exits())
+
+    def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
+        return {self.save: frozenset({NEXT})}
+
+    async def run(self, talk: Conversation) -> Outcome:
+        marks = SCALES[self.scale]
+        longest = len(str(marks[-1]))
+        keys = Keys(1, longest, "#" if longest > 1 else "", between=2.0)
+
+        def understood(heard: Heard) -> str | None:
+            text = heard.text.strip()
+            right = heard.kind is HeardKind.KEYS and text.isdecimal() and int(text) in marks
+            return str(int(text)) if right else None
+
+        outcome, mark = await self.put(talk, keys, (), understood)
+        if outcome is None:
+            talk.note(events.Rated(self.question, self.scale, int(mark)))
+            talk.set(self.save, int(mark))
+        return outcome or NEXT
