@@ -5,7 +5,8 @@ SantralError
 ├── BadInput                  somebody outside gave us something wrong: what, where, what to do
 │   ├── FlowRefused           a flow file with findings; nothing of it was loaded
 │   ├── QueriesRefused        the file of named queries, likewise
-│   └── BadSetting            a setting in the environment
+│   ├── BadSetting            a setting in the environment
+│   └── CannotInstall         a program is missing and cannot be unpacked here
 └── Fault                     something of ours, or of the world, broke during a call
     ├── ExpressionFault       an expression failed on the values it met
     │   └── CannotSay         a value has no words: wrong kind, too long, not in this language
@@ -18,7 +19,8 @@ SantralError
     │   ├── BadAgi            bytes that are not AGI
     │   ├── CommandRefused    510, 520, or a value that must not be sent
     │   ├── ReplyOverdue      no reply within the deadline
-    │   └── LineLost          Asterisk closed the socket without a hang-up
+    │   ├── LineLost          Asterisk closed the socket without a hang-up
+    │   └── AsteriskDown      Asterisk did not start, or is not running
     └── SoftphoneFault        our own SIP caller could not do what it was asked
         ├── BadSip            bytes that are not SIP, or a session we cannot use
         ├── NotRegistered     the server does not take our registration
@@ -59,6 +61,10 @@ class QueriesRefused(BadInput):
 
 class BadSetting(BadInput):
     """A setting is missing or wrong."""
+
+
+class CannotInstall(BadInput):
+    """A program is missing and cannot be unpacked on this machine."""
 
 
 class Fault(SantralError):
@@ -111,6 +117,10 @@ class ReplyOverdue(TelephonyFault):
 
 class LineLost(TelephonyFault):
     """Asterisk closed the connection."""
+
+
+class AsteriskDown(TelephonyFault):
+    """Asterisk is not running."""
 
 
 class SoftphoneFault(Fault):
