@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from os import PathLike
 from typing import TypeVar
@@ -118,6 +117,16 @@ class Call(Leg):
                 raise NotInTime(f"Within {timeout:g} s {what} did not happen ({self}).")
             await self._change(min(left, _LOOK))
 
+    async def pause(self, seconds: float) -> None:
+        """Let time pass in the call. Raises CallOver as soon as the call is over."""
+        deadline = self._loop.time() + seconds
+        while not self.over:
+            left = deadline - self._loop.time()
+            if left <= 0:
+                return
+            await self._change(left)
+        raise CallOver(f"The call is over ({self}).")
+
     async def until_answered(self, timeout: float = 30.0) -> None:
         """Wait for the answer. Raises CallOver with the code when it was refused."""
         await self.wait_for(lambda call: call.answered_at is not None, timeout, "the answer")
@@ -155,13 +164,6 @@ async def load(sound: Sound) -> Samples:
     if isinstance(sound, np.ndarray):
         return np.ascontiguousarray(sound, np.int16)
     return await asyncio.to_thread(_read, sound)
-
-
-def tone(hertz: float, seconds: float, level: float = -10.0) -> Samples:
-    """A sine at `level` dB below full scale, whole samples at 8 kHz."""
-    t = np.arange(round(seconds * TELEPHONE_RATE)) / TELEPHONE_RATE
-    peak = 32767 * math.pow(10, level / 20)
-    return (peak * np.sin(2 * np.pi * hertz * t)).astype(np.int16)
 
 
 def _read(path: str | PathLike[str]) -> Samples:
