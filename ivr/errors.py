@@ -20,7 +20,10 @@ SantralError
     │   ├── CommandRefused    510, 520, or a value that must not be sent
     │   ├── ReplyOverdue      no reply within the deadline
     │   ├── LineLost          Asterisk closed the socket without a hang-up
-    │   └── AsteriskDown      Asterisk did not start, or is not running
+    │   ├── AsteriskDown      Asterisk did not start, or is not running
+    │   ├── BadAmi            bytes that are not the Manager protocol
+    │   ├── ActionRefused     the Manager said no, in its own words
+    │   └── ActionNotSent     there is no Manager connection: nothing was done
     └── SoftphoneFault        our own SIP caller could not do what it was asked
         ├── BadSip            bytes that are not SIP, or a session we cannot use
         ├── NotRegistered     the server does not take our registration
@@ -121,6 +124,18 @@ class LineLost(TelephonyFault):
 
 class AsteriskDown(TelephonyFault):
     """Asterisk is not running."""
+
+
+class BadAmi(TelephonyFault):
+    """The other side does not speak the Manager protocol."""
+
+
+class ActionRefused(TelephonyFault):
+    """The Manager refused the action."""
+
+
+class ActionNotSent(TelephonyFault):
+    """There is no connection to the Manager: nothing was sent."""
 
 
 class SoftphoneFault(Fault):
