@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cti.asterisk.install import Installation
 from cti.asterisk.settings import DESK, InstanceSettings
+from cti.settings import HOME
 from ivr.errors import BadSetting, CannotInstall
 
 # Dialled numbers as patterns; one letter alone is a name of the dialplan's own (h, i, t, …).
@@ -79,7 +80,7 @@ def render(
 
 def templates() -> Path:
     """Where `asterisk-conf/` is: beside the packages in a checkout, else in the environment."""
-    checkout = Path(__file__).resolve().parents[2] / "asterisk-conf"
+    checkout = HOME / "asterisk-conf"
     installed = Path(sysconfig.get_path("data")) / "share/santral/asterisk-conf"
     return checkout if checkout.is_dir() else installed
 
