@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sysconfig
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +28,7 @@ OPUS = ("codec_opus_open_source", "codec_opus")
 PARTS = ("lib", "db", "keys", "agi", "spool", "log", "cache", "sounds")
 # The length of a Unix socket's name is limited (unix(7): 108 bytes with the final zero).
 LONGEST_SOCKET = 107
+MOST_FILES = 65_536
 
 
 def write_instance(
@@ -122,7 +124,14 @@ def _values(installation: Installation, settings: InstanceSettings, run: Path) -
         "dialled": DIALLED,
         "name_characters": NAME_CHARACTERS,
         "desk_context": DESK,
+        "most_files": _most_files(),
     }
+
+
+def _most_files() -> int:
+    """How many files Asterisk may have open, within what this machine lets us have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
 
 
 def _safe(value: object) -> object:
