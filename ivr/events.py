@@ -6,7 +6,7 @@ Nothing secret is ever put into an event: the conversation writes `None` in its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -175,13 +175,13 @@ _HOLDS_VALUES: Final = frozenset({VariableSet, EffectDone})  # of any type; othe
 
 # Values that JSON has no type for, as `{"$decimal": "459.90"}`, so that a conversation that is
 # taken up again compares and says them as it did before.
-_WRITE: Final = {
+_WRITE: Final[Mapping[type, Callable[[Any], Any]]] = {
     Decimal: lambda value: {"$decimal": str(value)},
     datetime: lambda value: {"$datetime": value.isoformat()},
     date: lambda value: {"$date": value.isoformat()},
     time: lambda value: {"$time": value.isoformat()},
 }
-_READ: Final = {
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "$decimal": Decimal,
     "$datetime": datetime.fromisoformat,
     "$date": date.fromisoformat,
