@@ -44,6 +44,13 @@ class OutgoingCall(Call):
         sent, response = await self._ua.ask(
             self._request, on_provisional=self._provisional, on_sent=self._on_sent
         )
+        try:
+            await self._concluded(sent, response)
+        except BadSip as error:  # an answer that cannot even be acknowledged
+            self.reason = str(error)
+            self._finish("us")
+
+    async def _concluded(self, sent: ClientTransaction, response: Response | None) -> None:
         self.final = response
         if self.over:  # given up meanwhile; an answer that crossed our CANCEL is ended at once
             if response and response.code < 300:
