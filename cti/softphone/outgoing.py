@@ -109,11 +109,9 @@ class OutgoingCall(Call):
         self._changed()
 
     def _confirm(self, sent: ClientTransaction, response: Response) -> None:
-        """The dialog stands: ACK, now and whenever the 2xx comes again."""
-        dialog = self._dialog = Dialog.called(sent.request, response)
-        cseq = response.cseq[0]
-        self._acknowledge(dialog, cseq)
-        sent.on_success_again = lambda _: self._acknowledge(dialog, cseq)
+        """The dialog stands."""
+        self._dialog = Dialog.called(sent.request, response)
+        self._acknowledge(self._dialog, sent, response.cseq[0])
 
     async def _give_up(self, timeout: float) -> None:
         """CANCEL, and wait for the 487 that ends the INVITE (or the answer that crossed it)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import cast
 
 CAPTURES = Path(__file__).parent / "captures"
 
@@ -15,9 +16,13 @@ def capture(name: str) -> bytes:
 
 
 class Peer(asyncio.DatagramProtocol):
-    """Nothing is interpreted here beyond picking headers out of text."""
+    """Nothing is interpreted here beyond picking headers out of text.
+
+    Only a BYE is answered by itself, unless `obliging` is taken away: tests end with one.
+    """
 
     def __init__(self) -> None:
+        self.obliging = True
         self.received: list[str] = []
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._transport: asyncio.DatagramTransport | None = None
@@ -31,14 +36,15 @@ class Peer(asyncio.DatagramProtocol):
         return peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
         self.address = transport.get_extra_info("sockname")
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.other = addr
         self.received.append(data.decode())
         self._queue.put_nowait(data.decode())
+        if self.obliging and data.startswith(b"BYE"):
+            self.answer(data.decode(), "200 OK")
 
     async def expect(self, start: str, timeout: float = 5.0) -> str:
         """The next datagram that begins like this; others before it are passed over."""
