@@ -85,6 +85,7 @@ class Conversation:
             **self.frame.variables,
             **self._facts,
             "language": self.language,
+            "visits": self.frame.visits,
             "now": self.services.clock.now(),
         }
 

@@ -1,8 +1,9 @@
 """The one expression language: sandboxed Jinja2, cut down to what a call flow needs.
 
 `Template` is text with `{{ expressions }}` in it (prompts, parameters); `Expression` is a bare one
-(`order.total > 500`). Both are compiled when the flow loads, so every mistake in them is found
-there, and hold the `names` they read, so a name that nobody sets is found there too.
+(`order.total > 500`). Both are parsed and checked when the flow loads, so every mistake in them is
+found there, and hold the `names` they read, so a name that nobody sets is found there too. They are
+compiled by `ready`, which the engine's loader calls, or else when they are first used.
 
 Left out on purpose: calls, loops, assignments, macros, includes. A filter does what is needed, and
 a text can neither run code, read a file, nor take more than its share of time and memory.
@@ -10,13 +11,14 @@ a text can neither run code, read a file, nor take more than its share of time a
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import jinja2
 from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
-from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -24,10 +26,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from ivr.call import Piece
 from ivr.errors import BadInput, ExpressionFault
+from ivr.names import attributes, needed, set_when
 from ivr.sayas import FILTERS
 
 MAX_SOURCE: Final = 8_000
 MAX_TEXT: Final = 10_000
+MAX_NESTING: Final = 30  # deeper ones cannot be compiled to Python
 PLAIN_FILTERS: Final = (
     "abs", "default", "first", "float", "int", "join", "last", "length", "lower", "max", "min",
     "round", "string", "sum", "title", "trim", "truncate", "upper",
@@ -43,6 +47,7 @@ ALLOWED: Final = (
 # Marks inside rendered text: a value begins, a value ends, a fixed text ends.
 VALUE, END, FIXED = "\x01", "\x02", "\x03"
 UNMARKED = {ord(mark): None for mark in (VALUE, END, FIXED)}
+JINJA = re.compile(r"\{[{%#]")
 ONE_EXPRESSION = re.compile(r"\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 PIECE = re.compile(f"{VALUE}(?P<value>[^{END}]*){END}|(?P<fixed>[^{VALUE}{FIXED}]+)")
 
@@ -106,16 +111,26 @@ def _parse(source: str) -> nodes.Template:
         tree = ENVIRONMENT.parse(source)
     except TemplateError as error:
         raise BadInput(f"the expression cannot be read: {error.message}") from error
-    for node in tree.find_all(nodes.Node):
-        if not isinstance(node, ALLOWED):
-            what = "calls" if isinstance(node, nodes.Call) else type(node).__name__.lower()
-            raise BadInput(f"{what} are not part of the expression language; use a filter")
-        if isinstance(node, nodes.Filter) and node.name not in ENVIRONMENT.filters:
-            known = ", ".join(sorted(ENVIRONMENT.filters))
-            raise BadInput(f"there is no filter '{node.name}'; there are {known}")
-        if isinstance(node, nodes.Test) and node.name not in ENVIRONMENT.tests:
-            raise BadInput(f"there is no test 'is {node.name}'")
+    _check(tree, 0)
     return tree
+
+
+def _check(node: nodes.Node, depth: int) -> None:
+    """Refuse what is not the language, anywhere below `node`."""
+    if depth > MAX_NESTING:
+        raise BadInput(f"the expression is nested more than {MAX_NESTING} deep")
+    if not isinstance(node, ALLOWED):
+        what = "calls" if isinstance(node, nodes.Call) else type(node).__name__.lower()
+        raise BadInput(f"{what} are not part of the expression language; use a filter")
+    if isinstance(node, nodes.Filter) and node.name not in ENVIRONMENT.filters:
+        known = sorted(ENVIRONMENT.filters)
+        near = difflib.get_close_matches(node.name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "there are " + ", ".join(known)
+        raise BadInput(f"there is no filter '{node.name}'; {hint}")
+    if isinstance(node, nodes.Test) and node.name not in ENVIRONMENT.tests:
+        raise BadInput(f"there is no test 'is {node.name}'")
+    for part in node.iter_child_nodes():
+        _check(part, depth + 1)
 
 
 def _squeeze(text: str) -> str:
@@ -127,11 +142,23 @@ def _speakable(text: str) -> bool:
 
 
 class _Source:
-    """What `Template` and `Expression` share: their source, and pydantic's view of it."""
+    """What `Template` and `Expression` share: their source, and pydantic's view of it.
 
-    __slots__ = ("names", "source")
+    `names` are all names read, `needs` those that have to be set for it to have a value, and
+    `parts` the (name, attribute) pairs read, `order.total` say.
+    """
+
+    __slots__ = ("names", "needs", "parts", "source")
     source: str
     names: frozenset[str]
+    needs: frozenset[str]
+    parts: frozenset[tuple[str, str]]
+
+    def _learn(self, tree: nodes.Template) -> None:
+        # Nothing in the language binds a name, so every name is one that it reads.
+        self.names = frozenset(name.name for name in tree.find_all(nodes.Name))
+        self.needs = needed(tree)
+        self.parts = attributes(tree)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -169,21 +196,34 @@ class _Source:
 class Expression(_Source):
     """A bare expression such as `order.total > 500`; `evaluate` keeps the value's type."""
 
-    __slots__ = ("_run",)
+    __slots__ = ("_compiled",)
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, tree: nodes.Template | None = None) -> None:
         self.source = source
-        # Parsed once for the checks and the names; Jinja compiles expressions from their text.
-        self.names = frozenset(find_undeclared_variables(_parse("{{" + source + "}}")))
-        try:
-            self._run = BARE.compile_expression(source, undefined_to_none=False)
-        except TemplateError as error:
-            raise BadInput(f"the expression cannot be read: {error.message}") from error
+        self._compiled: Callable[..., Any] | None = None
+        self._learn(tree or _parse("{{" + source + "}}"))
+
+    @property
+    def tree(self) -> nodes.Expr:
+        """Its syntax tree, parsed anew."""
+        output = _parse("{{" + self.source + "}}").body[0]
+        assert isinstance(output, nodes.Output)
+        return output.nodes[0]
+
+    def set_when(self, holds: bool) -> frozenset[str]:
+        """The names that are surely set where this held, or did not hold."""
+        return set_when(self.tree, holds) if self.names - self.needs else frozenset()
+
+    def ready(self) -> Callable[..., Any]:
+        """Compile it, once. Jinja compiles expressions from their text."""
+        if self._compiled is None:
+            self._compiled = BARE.compile_expression(self.source, undefined_to_none=False)
+        return self._compiled
 
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """The value; `ExpressionFault` when the values it meets do not fit."""
         try:
-            value = self._run(**variables)
+            value = self.ready()(**variables)
             if isinstance(value, StrictUndefined):
                 str(value)  # an undefined value says here what is missing
             return value
@@ -197,30 +237,56 @@ class Expression(_Source):
 
 
 class Template(_Source):
-    """Text with `{{ expressions }}`. `fixed_texts` are its pieces that are known at load."""
+    """Text with `{{ expressions }}`. `fixed_texts` are its pieces that are known at load, `sayas`
+    the filters it reads values out with, `values` counts the values in it."""
 
-    __slots__ = ("_expression", "_pieces", "_template", "fixed_texts", "sayas")
+    __slots__ = ("_compiled", "_expression", "_pieces", "fixed_texts", "sayas", "values")
     fixed_texts: tuple[str, ...]
     sayas: frozenset[str]
+    values: int
 
     def __init__(self, source: str) -> None:
         self.source = source
-        tree = _parse(source)
-        self.names = frozenset(find_undeclared_variables(tree))
+        self._compiled: jinja2.Template | None = None
+        self._expression: Expression | None = None
+        self._pieces: tuple[Piece, ...] | None = None
+        if JINJA.search(source):
+            self._parsed(_parse(source))
+        else:
+            self._plain()
+
+    def _plain(self) -> None:
+        """Nothing but text: no need to trouble Jinja."""
+        if len(self.source) > MAX_SOURCE:
+            raise BadInput(f"the text is longer than {MAX_SOURCE} characters")
+        self.names = self.needs = self.sayas = frozenset()
+        self.parts, self.values = frozenset(), 0
+        self._pieces = self._cut(self.source.translate(UNMARKED))
+        self.fixed_texts = tuple(piece.text for piece in self._pieces)
+
+    def _parsed(self, tree: nodes.Template) -> None:
+        self._learn(tree)
         self.sayas = frozenset(
             node.name for node in tree.find_all(nodes.Filter) if node.name in FILTERS
         )
-        texts = list(tree.find_all(nodes.TemplateData))
-        pieces = [_squeeze(node.data) for node in texts]
+        outputs = [part for output in tree.find_all(nodes.Output) for part in output.nodes]
+        texts = [part.data for part in outputs if isinstance(part, nodes.TemplateData)]
+        pieces = map(_squeeze, texts)
+        self.values = len(outputs) - len(texts)
         self.fixed_texts = tuple(dict.fromkeys(text for text in pieces if _speakable(text)))
-        for node in texts:  # the marks keep fixed texts apart when a condition joins them
-            node.data += FIXED
-        self._pieces: tuple[Piece, ...] | None = None
-        if not self.names and not any(tree.find_all(nodes.Filter)):
-            self._pieces = self._cut(ENVIRONMENT.from_string(tree).render())
-        self._template = ENVIRONMENT.from_string(tree)
-        match = ONE_EXPRESSION.fullmatch(source)
-        self._expression = Expression(match["inner"]) if match else None
+        match = ONE_EXPRESSION.fullmatch(self.source)
+        self._expression = Expression(match["inner"], tree) if match else None
+
+    def ready(self) -> jinja2.Template:
+        """Compile it, once. Marks keep fixed texts apart when a condition joins them."""
+        if self._compiled is None:
+            tree = _parse(self.source)
+            for node in tree.find_all(nodes.TemplateData):
+                node.data += FIXED
+            self._compiled = ENVIRONMENT.from_string(tree)
+            if self._expression:
+                self._expression.ready()
+        return self._compiled
 
     def pieces(self, variables: Mapping[str, Any]) -> tuple[Piece, ...]:
         """The text cut into fixed pieces and values, in the order they are said."""
@@ -228,8 +294,9 @@ class Template(_Source):
 
     def text(self, variables: Mapping[str, Any]) -> str:
         """The text as one string, white space kept."""
-        rendered = self._render(variables)
-        return rendered.translate(UNMARKED)
+        if self._pieces is not None:
+            return self.source
+        return self._render(variables).translate(UNMARKED)
 
     def value(self, variables: Mapping[str, Any]) -> Any:
         """Like `text`, but a template that is one `{{ expression }}` keeps its value's type."""
@@ -237,7 +304,7 @@ class Template(_Source):
 
     def _render(self, variables: Mapping[str, Any]) -> str:
         try:
-            return self._template.render(variables)
+            return self.ready().render(variables)
         except ExpressionFault:
             raise
         except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:

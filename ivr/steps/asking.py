@@ -127,6 +127,10 @@ class Asking(Step):
         for retry in (self.no_input, self.no_match):
             yield from retry.prompt if retry else ()
 
+    def tries(self, outcome: Outcome) -> int:
+        retry = getattr(self, outcome) if outcome in self.gives_up() else None
+        return retry.tries if retry else int(outcome not in self.gives_up())
+
     def exits(self) -> Mapping[Outcome, Target]:
         retries = {NO_INPUT: self.no_input, NO_MATCH: self.no_match}
         return {outcome: retry.next for outcome, retry in retries.items() if retry}

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ivr.expressions import Expression, Template
+from ivr.steps.facts import Offer, Outcome, Reference, Source, sources_of
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
 
-Outcome = str
 NEXT: Final = "next"
 ENTERED: Final = "entered"  # the step went into a sub-flow: the engine just goes on
 RETURN: Final = "return"  # a target: back to the flow that called this one
@@ -93,23 +93,59 @@ class Step(Model):
         """The variables among `sets` that are secret whatever they are made from."""
         return frozenset()
 
-    def sources(self) -> Iterator[Template | Expression]:
+    def sources(self) -> Iterator[Source]:
         """Every template and expression in the step."""
-        yield from _sources(self)
+        yield from sources_of(self)
 
+    def makes(self) -> Iterator[tuple[str, Source]]:
+        """What variables are made from, in order: made from something secret they are secret."""
+        yield from ()
 
-def _sources(value: Any) -> Iterator[Template | Expression]:
-    if isinstance(value, (Template, Expression)):
-        yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _sources(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _sources(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _sources(part)
+    def exposes(self) -> Iterator[Source]:
+        """The sources whose values leave the conversation: to a journal, a log, a screen, another
+        machine. Everything, unless the step says that it keeps them to itself."""
+        yield from self.sources()
+
+    def keeps(self) -> frozenset[str]:
+        """The variables among `sets` that are wanted even where the flow never reads them, because
+        they are what the step is for: a rating, a recording."""
+        return frozenset()
+
+    def conditions(self) -> Mapping[Outcome, Expression]:
+        """The outcomes that are taken when an expression holds, in the order they are tried."""
+        return {}
+
+    def offers(self) -> Iterator[Offer]:
+        """The ways a question offers the caller, by key and by word."""
+        yield from ()
+
+    def gives_up(self) -> frozenset[Outcome]:
+        """The outcomes of a question to which no acceptable answer came."""
+        return frozenset({"no_input", "no_match"}) if self.asks else frozenset()
+
+    def refers(self) -> Iterator[Reference]:
+        """What the step names that stands elsewhere: queries, queues, tables of hours, flows."""
+        yield from ()
+
+    def enters(self) -> str:
+        """The sub-flow that is run before the step's outcome, if it is such a step."""
+        return ""
+
+    def gives(self) -> Mapping[str, Template]:
+        """The first variables of the sub-flow that it enters."""
+        return {}
+
+    def takes_seconds(self) -> float:
+        """How long it may take at most, besides what it says and how long it listens."""
+        return 0.0
+
+    def listens_seconds(self) -> float:
+        """How long a question waits for an answer before it counts as silence."""
+        return 0.0
+
+    def tries(self, outcome: Outcome) -> int:
+        """How often a question is put before `outcome`; 0 leaves it to the flow."""
+        return 1
 
 
 class Onward(Step):

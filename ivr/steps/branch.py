@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from ivr.expressions import Expression
 from ivr.steps.base import Model, Outcome, Step, Target
+from ivr.steps.facts import Source
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -33,6 +34,12 @@ class Branch(Step):
     def exits(self) -> Mapping[Outcome, Target]:
         cases = {f"case {number}": case.next for number, case in enumerate(self.cases, start=1)}
         return cases | {OTHERWISE: self.otherwise}
+
+    def conditions(self) -> Mapping[Outcome, Expression]:
+        return {f"case {number}": case.when for number, case in enumerate(self.cases, start=1)}
+
+    def exposes(self) -> Iterator[Source]:
+        yield from ()
 
     async def run(self, talk: Conversation) -> Outcome:
         known = talk.variables

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ivr.expressions import Template
 from ivr.steps.base import ENTERED, NEXT, Name, Onward, Outcome
+from ivr.steps.facts import Reference, Source
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -24,6 +25,18 @@ class CallFlow(Onward):
     flow: Name
     with_: Mapping[Name, Template] = Field(default_factory=dict, alias="with")
     save: Name | None = None
+
+    def refers(self) -> Iterator[Reference]:
+        yield Reference("flows", self.flow, frozenset(self.with_), self.save or "", ("flow",))
+
+    def enters(self) -> str:
+        return self.flow
+
+    def gives(self) -> Mapping[str, Template]:
+        return self.with_
+
+    def exposes(self) -> Iterator[Source]:
+        yield from ()
 
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({NEXT})} if self.save else {}

@@ -77,6 +77,9 @@ class Collect(Asking):
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({NEXT})}
 
+    def listens_seconds(self) -> float:
+        return self.digits.first
+
     def secrets(self) -> frozenset[str]:
         return frozenset({self.save} if self.secret else ())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from ivr import events
 from ivr.errors import LookupFailed
 from ivr.expressions import Template
 from ivr.steps.base import Duration, Name, Outcome, Step, Target
+from ivr.steps.facts import Reference, Source
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -32,6 +33,16 @@ class Lookup(Step):
 
     def exits(self) -> Mapping[Outcome, Target]:
         return {FOUND: self.found, NOT_FOUND: self.not_found, ERROR: self.error}
+
+    def refers(self) -> Iterator[Reference]:
+        yield Reference("queries", self.query, frozenset(self.with_), self.save, ("query",))
+
+    def exposes(self) -> Iterator[Source]:
+        """Parameters are bound and go to the shop's own database; nothing writes them down."""
+        yield from ()
+
+    def takes_seconds(self) -> float:
+        return self.deadline
 
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({FOUND})}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ivr.call import Heard, HeardKind, Keys
 from ivr.steps.asking import Asking
 from ivr.steps.base import Duration, KeyText, Model, Outcome, Target
+from ivr.steps.facts import Offer
 from ivr.words import fold
 
 if TYPE_CHECKING:
@@ -32,16 +33,15 @@ class Menu(Asking):
     first: Duration = 5.0
     between: Duration = 2.0
 
-    @model_validator(mode="after")
-    def _keys_differ(self) -> Menu:
-        keys = [option.key for option in self.options]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise ValueError(f"two options have the key {key}")
-        return self
-
     def exits(self) -> Mapping[Outcome, Target]:
         return {option.key: option.next for option in self.options} | dict(super().exits())
+
+    def offers(self) -> Iterator[Offer]:
+        for index, option in enumerate(self.options):
+            yield Offer(option.key, option.key, option.words, ("options", index))
+
+    def listens_seconds(self) -> float:
+        return self.first
 
     async def run(self, talk: Conversation) -> Outcome:
         longest = max(len(option.key) for option in self.options)

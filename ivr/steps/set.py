@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ivr.expressions import Template
 from ivr.steps.base import NEXT, Name, Onward, Outcome
+from ivr.steps.facts import Source
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -22,6 +23,12 @@ class Set(Onward):
 
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return dict.fromkeys(self.values)
+
+    def makes(self) -> Iterator[tuple[str, Source]]:
+        yield from self.values.items()
+
+    def exposes(self) -> Iterator[Source]:
+        yield from ()
 
     async def run(self, talk: Conversation) -> Outcome:
         for name, template in self.values.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ivr import events
 from ivr.expressions import Template
 from ivr.steps.base import Step
+from ivr.steps.facts import Reference
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -25,6 +27,10 @@ class Transfer(Step):
 
     ends: ClassVar[bool] = True
     to_person: ClassVar[bool] = True
+
+    def refers(self) -> Iterator[Reference]:
+        if not self.to.names and (self.kind or kind_of(self.to.source)) == "queue":
+            yield Reference("queues", self.to.source.strip(), place=("to",))
 
     async def run(self, talk: Conversation) -> None:
         target = str(talk.value(self.to)).strip()
