@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
+MS_PER_CHARACTER = 65  # how long a text takes to say, roughly: for estimates and virtual clocks
 SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:!?])")
 
 

@@ -22,11 +22,11 @@ from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ivr.call import Piece
 from ivr.errors import BadInput, ExpressionFault
-from ivr.names import attributes, needed, set_when
+from ivr.names import learn, set_when
 from ivr.sayas import FILTERS
 
 MAX_SOURCE: Final = 8_000
@@ -49,6 +49,12 @@ VALUE, END, FIXED = "\x01", "\x02", "\x03"
 UNMARKED = {ord(mark): None for mark in (VALUE, END, FIXED)}
 JINJA = re.compile(r"\{[{%#]")
 ONE_EXPRESSION = re.compile(r"\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
+SIMPLE = re.compile(
+    r"\{\{ *([a-zA-Z_][a-zA-Z0-9_]*(?:\.[a-zA-Z_][a-zA-Z0-9_]*)*) *(?:\| *([a-z]+) *)?\}\}"
+)
+KEYWORDS = frozenset(
+    {"true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else"}
+)
 PIECE = re.compile(f"{VALUE}(?P<value>[^{END}]*){END}|(?P<fixed>[^{VALUE}{FIXED}]+)")
 
 
@@ -155,10 +161,7 @@ class _Source:
     parts: frozenset[tuple[str, str]]
 
     def _learn(self, tree: nodes.Template) -> None:
-        # Nothing in the language binds a name, so every name is one that it reads.
-        self.names = frozenset(name.name for name in tree.find_all(nodes.Name))
-        self.needs = needed(tree)
-        self.parts = attributes(tree)
+        self.names, self.needs, self.parts = learn(tree)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -175,11 +178,12 @@ class _Source:
             if isinstance(value, cls):
                 return value
             if isinstance(value, (dict, list)) or value is None:
-                raise ValueError("a text is expected here")
+                raise PydanticCustomError("bad_expression", "a text is expected here")
             try:
                 return cls(str(value).lower() if isinstance(value, bool) else str(value))  # type: ignore[call-arg]
             except BadInput as error:
-                raise ValueError(str(error)) from error
+                message = {"message": str(error)}
+                raise PydanticCustomError("bad_expression", "{message}", message) from error
 
         return core_schema.no_info_plain_validator_function(
             read,
@@ -202,6 +206,15 @@ class Expression(_Source):
         self.source = source
         self._compiled: Callable[..., Any] | None = None
         self._learn(tree or _parse("{{" + source + "}}"))
+
+    @classmethod
+    def of(cls, template: Template) -> Expression:
+        """The expression that a template is, which has been read already."""
+        made = cls.__new__(cls)
+        made.source = template.source.strip()[2:-2]
+        made.names, made.needs, made.parts = template.names, template.needs, template.parts
+        made._compiled = None
+        return made
 
     @property
     def tree(self) -> nodes.Expr:
@@ -250,10 +263,10 @@ class Template(_Source):
         self._compiled: jinja2.Template | None = None
         self._expression: Expression | None = None
         self._pieces: tuple[Piece, ...] | None = None
-        if JINJA.search(source):
-            self._parsed(_parse(source))
-        else:
+        if not JINJA.search(source):
             self._plain()
+        elif not self._simple():
+            self._parsed(_parse(source))
 
     def _plain(self) -> None:
         """Nothing but text: no need to trouble Jinja."""
@@ -263,6 +276,29 @@ class Template(_Source):
         self.parts, self.values = frozenset(), 0
         self._pieces = self._cut(self.source.translate(UNMARKED))
         self.fixed_texts = tuple(piece.text for piece in self._pieces)
+
+    def _simple(self) -> bool:
+        """Nothing but text and `{{ a.b | filter }}`, as most are: the same without a parser."""
+        texts = SIMPLE.split(self.source)[:: SIMPLE.groups + 1]
+        found = SIMPLE.findall(self.source)
+        if any(JINJA.search(text) for text in texts) or len(self.source) > MAX_SOURCE:
+            return False
+        for dotted, filter_ in found:
+            if KEYWORDS.intersection(dotted.split(".")) or filter_ == "default":
+                return False
+            if filter_ and filter_ not in ENVIRONMENT.filters:
+                return False
+        ways = [dotted.split(".") for dotted, _ in found]
+        self.names = self.needs = frozenset(way[0] for way in ways)
+        self.parts = frozenset((way[0], way[1]) for way in ways if len(way) > 1)
+        self.sayas = frozenset(filter_ for _, filter_ in found if filter_ in FILTERS)
+        self.values = len(found)
+        self.fixed_texts = tuple(
+            dict.fromkeys(squeezed for text in texts if _speakable(squeezed := _squeeze(text)))
+        )
+        if ONE_EXPRESSION.fullmatch(self.source):
+            self._expression = Expression.of(self)
+        return True
 
     def _parsed(self, tree: nodes.Template) -> None:
         self._learn(tree)

@@ -14,6 +14,30 @@ Names = frozenset[str]
 NONE: Final[Names] = frozenset()
 
 
+# What makes a name's being set a question at all.
+GUARDS: Final = (nodes.Test, nodes.Filter, nodes.And, nodes.Or, nodes.CondExpr, nodes.If)
+
+
+def learn(tree: nodes.Node) -> tuple[Names, Names, frozenset[tuple[str, str]]]:
+    """The names that are read, those that are needed, and the attributes: one walk where nothing
+    guards a name. Nothing in the language binds a name, so each one is read from outside."""
+    names, parts, guarded = set[str](), set[tuple[str, str]](), False
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, nodes.Name):
+            names.add(node.name)
+        elif isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
+            parts.add((node.node.name, node.attr))
+        elif isinstance(node, GUARDS) and not (
+            isinstance(node, nodes.Filter) and node.name != "default"
+        ):
+            guarded = True
+        waiting.extend(node.iter_child_nodes())
+    read = frozenset(names)
+    return (read, needed(tree), attributes(tree)) if guarded else (read, read, frozenset(parts))
+
+
 def needed(node: nodes.Node, known: Names = NONE) -> Names:
     """The names whose being unset would make `node` fail, those in `known` left out."""
     match node:
@@ -29,9 +53,7 @@ def needed(node: nodes.Node, known: Names = NONE) -> Names:
             return needed(node.left, known) | needed(node.right, known | set_when(node.left, False))
         case nodes.CondExpr():
             first = needed(node.expr1, known | set_when(node.test, True))
-            second = (
-                needed(node.expr2, known | set_when(node.test, False)) if node.expr2 else NONE
-            )
+            second = needed(node.expr2, known | set_when(node.test, False)) if node.expr2 else NONE
             return needed(node.test, known) | first | second
         case nodes.If():
             body = _all(node.body, known | set_when(node.test, True))

@@ -30,7 +30,9 @@ PAIRS: Final = {
     }.items()
     for pair in pairs.split()
 }
-_TURKISH: Final = str.maketrans({"ğ": "", "q": "k", "w": "v", "x": "ks", "â": "a", "î": "i", "û": "u"})
+_TURKISH: Final = str.maketrans(
+    {"ğ": "", "q": "k", "w": "v", "x": "ks", "â": "a", "î": "i", "û": "u"}
+)
 # Spelling -> sounds, the first that matches wins. Capital letters are sounds of their own:
 # C ch, S sh, T th, J j, and the long vowels I (see), U (too), E (say), O (low), A (my), W (how).
 _ENGLISH: Final = tuple(
@@ -41,7 +43,8 @@ _ENGLISH: Final = tuple(
         (r"eigh", "E"), (r"igh", "A"), (r"ough\b", "O"), (r"augh|ough", "o"), (r"gh", ""),
         (r"th", "T"), (r"ck", "k"), (r"qu", "kw"), (r"x", "ks"), (r"\bwr", "r"), (r"\bkn", "n"),
         (r"wh", "w"), (r"dg(?=e)", "J"), (r"c(?=[eiy])", "s"), (r"g(?=[eiy])", "J"), (r"c", "k"),
-        (r"j", "J"), (r"our\b", "or"), (r"(?<=[^aeiou ])le\b", "@l"), (r"a(?=[^aeiouywrx ]e\b)", "E"),
+        (r"j", "J"), (r"our\b", "or"), (r"(?<=[^aeiou ])le\b", "@l"),
+        (r"a(?=[^aeiouywrx ]e\b)", "E"),
         (r"i(?=[^aeiouywrx ]e\b)", "A"), (r"o(?=[^aeiouywrx ]e\b)", "O"),
         (r"u(?=[^aeiouywrx ]e\b)", "U"), (r"(?<=\w\w)e\b", ""), (r"ee|ea|ie", "I"),
         (r"oo|ew|ue", "U"), (r"ai|ay|ey", "E"), (r"oa|ow\b", "O"), (r"ou|ow", "W"),

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
-from ivr.errors import FlowRefused
 from ivr.flow.finding import Finding, Severity, meant
 from ivr.flow.model import Flow, Prompt
 from ivr.flow.reader import Document, Key, read_file, read_text, refused
 from ivr.flow.verify import verify
 from ivr.steps import STEPS
+from ivr.steps.base import TARGET
 
 BUILTIN: Final = Path(__file__).parent.parent / "prompts" / "builtin.yaml"
 TYPES: Final = {step.model_fields["type"].annotation.__args__[0]: step for step in STEPS}  # type: ignore[union-attr]
@@ -40,21 +39,46 @@ def load_text(text: str, file: str = "<text>") -> Flow:
 
 
 def build_flow(document: Document) -> Flow:
-    if not isinstance(document.data, dict) or "flow" not in document.data:
+    """The flow of a document that stands alone: what it names in other files is not looked at."""
+    flow = model_of(document)
+    errors = [found for found in verify(flow, document) if found.severity is Severity.ERROR]
+    if errors:
+        raise refused(*errors)
+    return flow
+
+
+def is_flow(document: Document) -> bool:
+    return isinstance(document.data, dict) and "flow" in document.data
+
+
+def prompts_of(document: Document) -> Mapping[str, Prompt]:
+    """The prompts of a file of shared ones; `FlowRefused` for what is wrong in it."""
+    try:
+        return _PROMPTS.validate_python(document.data["prompts"])
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        found = [_finding(document, {**d, "loc": ("prompts", *d["loc"])}) for d in details]
+        raise refused(*dict.fromkeys(found)) from error
+
+
+def model_of(document: Document, shared: Mapping[str, Prompt] | None = None) -> Flow:
+    """The flow as it is written, nothing proven of it yet. `shared` are prompts of other files."""
+    if not is_flow(document):
         raise refused(document.finding((), "not-a-flow", "a flow begins with `flow: its_name`"))
     data = document.data
     for reserved in ("shared", "version", "name"):
         if reserved in data:
             raise refused(document.finding((reserved,), "unknown-key", f"unknown key '{reserved}'"))
+    everywhere = {**builtin_prompts(), **(shared or {})}
     try:
-        flow = Flow.model_validate({**data, "version": _version(data), "shared": builtin_prompts()})
+        flow = Flow.model_validate({**data, "version": "", "shared": everywhere})
     except ValidationError as error:
         findings = [_finding(document, detail) for detail in error.errors(include_url=False)]
         raise refused(*dict.fromkeys(findings)) from error
-    errors = [found for found in verify(flow, document) if found.severity is Severity.ERROR]
-    if errors:
-        raise refused(*errors)
-    return flow
+    used, others = sorted({*flow.used_prompts()}), shared or {}
+    said = {name: others[name] for name in used if name in others}
+    texts = {name: prompt.model_dump(mode="json") for name, prompt in said.items()}
+    return flow.model_copy(update={"version": _version([data, texts] if texts else data)})
 
 
 def _version(data: Any) -> str:
@@ -62,26 +86,42 @@ def _version(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
-def _finding(document: Document, detail: ErrorDetails) -> Finding:
+def _finding(document: Document, detail: Mapping[str, Any]) -> Finding:
     """One of pydantic's errors as we say it, at its place in the file."""
     path = _path(document.data, detail["loc"])
     kind, name = detail["type"], str(path[-1] if path else "")
     missing = str(detail["loc"][-1])
+    code = "bad-value"
     if kind == "missing":
+        code = "no-target" if _is_target(document.data, path, missing) else "missing"
         message = f"'{missing}' is missing here"
     elif kind == "extra_forbidden":
+        code = "unknown-key"
         message = f"unknown key '{name}'{meant(name, _known_keys(document.data, path))}"
     elif kind == "union_tag_invalid":
-        given = str(detail["ctx"]["tag"])
+        given, code = str(detail["ctx"]["tag"]), "no-such-type"
         path = (*path, "type")
         message = f"there is no step type '{given}'{meant(given, TYPES)}"
     elif kind == "union_tag_not_found":
-        message = "a step needs a 'type': " + ", ".join(sorted(TYPES))
+        code, message = "no-type", "a step needs a 'type': " + ", ".join(sorted(TYPES))
     elif kind == "string_pattern_mismatch":
         message = f"'{detail['input']}' is not allowed here (pattern {detail['ctx']['pattern']})"
+    elif kind == "bad_expression":
+        code, message = "bad-expression", detail["msg"]
     else:
         message = detail["msg"].removeprefix("Value error, ")
-    return document.finding(path, kind.replace("_", "-"), message)
+    return document.finding(path, code, message)
+
+
+def _is_target(data: Any, path: Sequence[Key], name: str) -> bool:
+    """Whether a missing key would have said where an outcome leads."""
+    if name == "next":
+        return True
+    for key in path:
+        data = data[key]
+    step = TYPES.get(str(data.get("type", ""))) if isinstance(data, dict) else None
+    field = step.model_fields.get(name) if step else None
+    return field is not None and field.description == TARGET
 
 
 def _path(data: Any, location: Sequence[Key]) -> tuple[Key, ...]:
@@ -127,22 +167,3 @@ class Library:
 
     def __contains__(self, name: object) -> bool:
         return name in self._current
-
-
-def load_folder(folder: Path) -> tuple[Library, tuple[Finding, ...]]:
-    """Every flow in a folder's YAML files, and the findings of those that were refused."""
-    library, findings = Library(), list[Finding]()
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            document = read_file(path)
-            if isinstance(document.data, dict) and "flow" in document.data:
-                flow = build_flow(document)
-                if flow.name in library:
-                    where = document.finding(
-                        ("flow",), "given-twice", f"a second flow '{flow.name}'"
-                    )
-                    raise refused(where)
-                library.put(flow)
-        except FlowRefused as error:
-            findings.extend(error.findings)
-    return library, tuple(findings)

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from ivr.expressions import Template
 from ivr.steps import STEPS
 from ivr.steps.asking import Commands, Retry
-from ivr.steps.base import Model, Name, Step, Target
+from ivr.steps.base import Duration, Model, Name, Step, Target
+from ivr.steps.facts import Offer
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ class Prompt(Model):
         return alternates[turn % len(alternates)]
 
 
+class Limits(Model):
+    """What `santral check` holds the flow to: the longest a caller needs to a `person` who wants
+    one, and how many menus lie behind one another at most."""
+
+    person: Duration | None = None
+    menus: Annotated[int, Field(ge=1)] | None = None
+
+
 class Flow(Model):
     """A call flow.
 
@@ -67,6 +76,7 @@ class Flow(Model):
     no_match: Retry | None = None
     commands: Commands = Field(default=Commands(), alias="globals")
     fallback: str = ""
+    limits: Limits = Limits()
     prompts: Mapping[Name, Prompt] = Field(default_factory=dict)
     steps: Mapping[Name, AnyStep] = Field(min_length=1)
     shared: Mapping[Name, Prompt] = Field(default_factory=dict, exclude=True)
@@ -83,12 +93,39 @@ class Flow(Model):
             return own
         flows = {"no_input": self.no_input, "no_match": self.no_match}
         shared = {kind: retry.next for kind, retry in flows.items() if retry}
-        return {**shared, **self.commands.exits(), **own}
+        return {**shared, **self.command_ways, **own}
+
+    @cached_property
+    def command_ways(self) -> Mapping[str, Target]:
+        """Where the commands lead that lead somewhere."""
+        return self.commands.exits()
 
     @cached_property
     def ways(self) -> Mapping[str, Mapping[str, Target]]:
         """`exits` of every step, made once: the engine asks at each step of each call."""
         return {name: self.exits(step) for name, step in self.steps.items()}
+
+    def offers(self, step: Step) -> Iterator[Offer]:
+        """What a caller can choose at a step: its own options, then the flow's commands."""
+        yield from step.offers()
+        if step.asks:
+            for name, command in self.commands:
+                if command is not None:
+                    place = ("globals", name)
+                    yield Offer(name, command.key or "", command.words, place, command=True)
+
+    def prompts_of(self, step: Step) -> Iterator[str]:
+        """The prompts that a caller may hear at a step, the flow's own `no_input`, `no_match` and
+        `help` included."""
+        yield from step.prompts()
+        if not step.asks:
+            return
+        for kind in ("no_input", "no_match"):
+            retry = getattr(self, kind)
+            if retry and not getattr(step, kind, None):
+                yield from retry.prompt
+        if self.commands.help and not getattr(step, "help", None):
+            yield self.commands.help.prompt
 
     def used_prompts(self) -> Iterator[str]:
         """The prompts that a caller may hear."""

@@ -10,13 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from ivr.call import CallInfo, Heard, HeardKind, Played, Question, Recorded, Utterance
+from ivr.call import (
+    MS_PER_CHARACTER,
+    CallInfo,
+    Heard,
+    HeardKind,
+    Played,
+    Question,
+    Recorded,
+    Utterance,
+)
 from ivr.errors import CallerHungUp
 from ivr.events import Entry
-
-MS_PER_CHARACTER: Final = 65  # how long a text takes to say, roughly
 
 
 class Act(StrEnum):

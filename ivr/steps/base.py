@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ivr.expressions import Expression, Template
-from ivr.steps.facts import Offer, Outcome, Reference, Source, sources_of
+from ivr.steps.facts import Offer, Reference, Source, sources_of
+from ivr.steps.facts import Outcome as Outcome
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -48,7 +49,8 @@ Duration = Annotated[
     WithJsonSchema({"type": ["string", "number"], "examples": ["5s", "500ms", "2m"]}),
 ]
 Name = Annotated[str, BeforeValidator(_text), Field(pattern=f"^{NAME}$")]
-Target = Annotated[Name, Field(description="the step to go on with, or `return` in a sub-flow")]
+TARGET: Final = "the step to go on with, or `return` in a sub-flow"
+Target = Annotated[Name, Field(description=TARGET)]
 PromptName = Annotated[Name, Field(description="a prompt of this flow")]
 KeyText = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[0-9*#]{1,16}$")]
 
@@ -125,6 +127,10 @@ class Step(Model):
 
     def refers(self) -> Iterator[Reference]:
         """What the step names that stands elsewhere: queries, queues, tables of hours, flows."""
+        yield from ()
+
+    def speaks(self) -> Iterator[str]:
+        """The languages in which the conversation goes on from here."""
         yield from ()
 
     def enters(self) -> str:

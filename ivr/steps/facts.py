@@ -23,13 +23,15 @@ Place = tuple[str | int, ...]
 class Offer:
     """One way a question offers: a key, words by language, or both.
 
-    `place` is where it stands in the step's part of the file (`("options", 0)`).
+    `place` is where it stands in the step's part of the file (`("options", 0)`), for a `command`
+    that works in every question, in the file.
     """
 
     outcome: Outcome
     key: str = ""
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     place: Place = ()
+    command: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ivr.hours import State
 from ivr.steps.base import Name, Outcome, Step, Target
+from ivr.steps.facts import Reference
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -31,8 +32,8 @@ class Hours(Step):
             State.EMERGENCY.value: self.emergency or self.closed,
         }
 
-    def tables(self) -> frozenset[str]:
-        return frozenset({self.table})
+    def refers(self) -> Iterator[Reference]:
+        yield Reference("hours", self.table, place=("table",))
 
     async def run(self, talk: Conversation) -> Outcome:
         table = talk.services.hours[self.table]

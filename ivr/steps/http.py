@@ -46,6 +46,9 @@ class Http(Step):
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({OK})} if self.save else {}
 
+    def takes_seconds(self) -> float:
+        return self.deadline
+
     async def run(self, talk: Conversation) -> Outcome:
         known = talk.variables
         url = self.url.text(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -17,6 +18,9 @@ class Language(Onward):
 
     type: Literal["language"]
     to: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+    def speaks(self) -> Iterator[str]:
+        yield self.to
 
     async def run(self, talk: Conversation) -> Outcome:
         talk.speak(self.to)

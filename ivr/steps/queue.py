@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from ivr import events
 from ivr.expressions import Template
 from ivr.steps.base import Duration, Name, Outcome, Step, Target
+from ivr.steps.facts import Reference
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -48,8 +49,8 @@ class Queue(Step):
         }
         return {outcome: target for outcome, target in ways.items() if target}
 
-    def queues(self) -> frozenset[str]:
-        return frozenset({self.to})
+    def refers(self) -> Iterator[Reference]:
+        yield Reference("queues", self.to, place=("to",))
 
     async def run(self, talk: Conversation) -> None:
         why = str(talk.value(self.why)) if self.why else ""

@@ -32,6 +32,12 @@ class Rate(Asking):
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({NEXT})}
 
+    def keeps(self) -> frozenset[str]:
+        return frozenset({self.save})
+
+    def listens_seconds(self) -> float:
+        return Keys().first
+
     async def run(self, talk: Conversation) -> Outcome:
         marks = SCALES[self.scale]
         longest = len(str(marks[-1]))

@@ -45,6 +45,15 @@ class Record(Asking):
     def sets(self) -> Mapping[str, frozenset[Outcome] | None]:
         return {self.save: frozenset({NEXT})}
 
+    def keeps(self) -> frozenset[str]:
+        return frozenset({self.save})
+
+    def takes_seconds(self) -> float:
+        return self.limit
+
+    def listens_seconds(self) -> float:
+        return self.silence
+
     async def run(self, talk: Conversation) -> Outcome:
         tries = empty = 0
         while True:

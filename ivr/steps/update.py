@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from ivr.errors import ServiceFailed
 from ivr.expressions import Template
 from ivr.steps.base import Duration, Name, Outcome, Step, Target
+from ivr.steps.facts import Reference, Source
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -33,6 +34,16 @@ class Update(Step):
 
     def exits(self) -> Mapping[Outcome, Target]:
         return {DONE: self.done, UNCHANGED: self.unchanged or self.done, ERROR: self.error}
+
+    def refers(self) -> Iterator[Reference]:
+        yield Reference("updates", self.query, frozenset(self.with_), place=("query",))
+
+    def exposes(self) -> Iterator[Source]:
+        """Parameters are bound and go to the shop's own database; nothing writes them down."""
+        yield from ()
+
+    def takes_seconds(self) -> float:
+        return self.deadline
 
     async def run(self, talk: Conversation) -> Outcome:
         parameters = talk.values(self.with_)

@@ -80,19 +80,23 @@ async def test_the_journal_tells_the_whole_story_in_order() -> None:
 LOOP = """
 flow: loop
 languages: [en]
+no_input: {next: bye}
+no_match: {next: bye}
 start: a
+prompts: {again: {en: again}}
 steps:
-  a: {type: goto, next: b}
+  a: {type: menu, prompt: again, options: [{key: 1, next: b}, {key: 2, next: bye}]}
   b: {type: goto, next: a}
+  bye: {type: hangup}
 """
 
 
-async def test_a_runaway_loop_is_stopped_and_the_caller_goes_to_a_person() -> None:
-    call = await converse_with(flow=LOOP)
+async def test_a_caller_who_goes_round_without_end_is_brought_to_a_person() -> None:
+    call = await converse_with(*["1"] * 600, flow=LOOP)
     assert call.ended == "failed"
     assert call.all(events.Failed)[0].error == "StepBudgetExceeded"
     assert call.went == ("queue", "santral-fallback")
-    assert len(call.heard) == 1, "the apology"
+    assert call.heard[-1] == "We are sorry."
 
 
 SUB = """
@@ -133,7 +137,8 @@ async def test_a_sub_flow_has_its_own_variables_and_returns_what_it_says() -> No
 
 async def test_a_sub_flow_of_itself_is_bounded() -> None:
     again = (
-        "flow: main\nlanguages: [en]\nstart: a\nsteps:\n  a: {type: call, flow: main, next: a}\n"
+        "flow: main\nlanguages: [en]\nstart: a\n"
+        "steps:\n  a: {type: call, flow: main, next: bye}\n  bye: {type: hangup}\n"
     )
     call = await converse_with(flow=again)
     assert call.ended == "failed"

@@ -6,9 +6,10 @@ on; when every walk round the circle that takes this way also passes the step th
 grow; and when nothing in the circle sets the counter back. Such a way is taken a bounded number of
 times, so it may be left out when circles are looked for.
 
-Counters are `visits.step` (how often a step was entered: `visits.ask >= 3`), a variable that a
-step of the circle sets to itself plus a number (`{{ tries | default(0) + 1 }}`), and a variable
-that is set in the circle and asked for by `is defined`.
+Counters are `visits.step` (how often a step was entered: `visits.ask >= 3`) and a variable that a
+step of the circle sets to itself plus a number (`{{ tries | default(0) + 1 }}`). A variable that is
+set in the circle and asked for by `is defined`, or by `==` when it is always set to that value,
+counts to one; so does `language == 'tr'` behind a step that goes on in that language.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from jinja2 import nodes
 from ivr.expressions import Expression, Template
 from ivr.flow.verify.ways import Ways
 
-GROWS, SET, VISITS = "grows", "set", "visits"
+GROWS, SET, VISITS, EQUALS = "grows", "set", "visits", "equals"
 MORE: Final = frozenset({"gt", "gteq"})
 LESS: Final = frozenset({"lt", "lteq"})
 MIRRORED: Final = {"gt": "lt", "gteq": "lteq", "lt": "gt", "lteq": "gteq"}
@@ -32,6 +33,7 @@ MIRRORED: Final = {"gt": "lt", "gteq": "lteq", "lt": "gt", "lteq": "gteq"}
 class Counter:
     kind: str
     name: str
+    value: str = ""
 
 
 Grows = Callable[[Counter], bool]
@@ -85,8 +87,18 @@ def settles(tree: nodes.Node, to: bool, grows: Grows) -> bool:
             both = isinstance(tree, nodes.And) == to
             left, right = settles(tree.left, to, grows), settles(tree.right, to, grows)
             return (left and right) if both else (left or right)
+        case nodes.Compare(
+            expr=side, ops=[nodes.Operand(op="eq" | "ne" as op, expr=nodes.Const(value=value))]
+        ):
+            counter = _counter(side)
+            if to != (op == "eq") or counter is None:
+                return False
+            return grows(Counter(EQUALS, counter.name, str(value)))
         case nodes.Compare(ops=[nodes.Operand(op=op, expr=other)]):
-            for side, against, sign in ((tree.expr, other, op), (other, tree.expr, MIRRORED.get(op))):
+            for side, against, sign in (
+                (tree.expr, other, op),
+                (other, tree.expr, MIRRORED.get(op)),
+            ):
                 if sign in (MORE if to else LESS) and _number(against):
                     counter = _counter(side)
                     return counter is not None and grows(counter)
@@ -149,6 +161,9 @@ def _grows_at(ways: Ways, number: int, counter: Counter) -> bool | None:
     step, name = ways.steps[number], counter.name
     if counter.kind == VISITS:
         return ways.names[number] == name
+    if counter == Counter(EQUALS, "language", counter.value):
+        spoken = set(step.speaks())
+        return spoken == {counter.value} if spoken <= {counter.value} else None
     outcomes = step.sets()
     if name not in outcomes:
         return False
@@ -156,6 +171,8 @@ def _grows_at(ways: Ways, number: int, counter: Counter) -> bool | None:
         taken = outcomes[name]
         return taken is None or taken >= {way.outcome for way in ways.ways[number]}
     made = [source for variable, source in step.makes() if variable == name]
+    if counter.kind == EQUALS:
+        return True if {source.source for source in made} == {counter.value} else None
     return True if made and all(map(_adds, made, [name] * len(made))) else None
 
 
@@ -173,5 +190,3 @@ def _adds(source: Template | Expression, name: str) -> bool:
         _counter(side) == Counter(GROWS, name) and _number(other) and other.value > 0  # type: ignore[attr-defined]
         for side, other in ((tree.left, tree.right), (tree.right, tree.left))
     )
-
-

@@ -40,8 +40,8 @@ def _known(view: View) -> set[str]:
 def _unknown(view: View) -> Iterator[Finding]:
     """Names in expressions that nothing in the flow ever sets."""
     known = _known(view)
-    for number, step in enumerate(view.ways.steps):
-        for source in step.sources():
+    for number, sources in enumerate(view.sources):
+        for source in sources:
             for unknown in sorted(source.names - known):
                 message = f"nothing sets '{unknown}'{meant(unknown, known)}"
                 yield view.at("unknown-name", number, source_place(view, number, source), message)
@@ -57,8 +57,8 @@ def _unused(view: View) -> Iterator[Finding]:
     """Variables that a step sets and nothing reads, returns or is meant to keep."""
     flow = view.flow
     used = set(flow.returns)
-    for step in flow.steps.values():
-        used.update(*(source.names for source in step.sources()), step.keeps())
+    for step, sources in zip(flow.steps.values(), view.sources, strict=True):
+        used.update(*(source.names for source in sources), step.keeps())
     for prompt in (*flow.prompts.values(), *flow.shared.values()):
         used.update(*(text.names for texts in prompt.texts.values() for text in texts))
     told = set[str]()
@@ -99,12 +99,14 @@ class _Unset:
     def _reads(self, number: int, step: Step) -> dict[str, Source]:
         """The names a step needs from before, each with the first source that reads it."""
         reads: dict[str, Source] = {}
+        heard = set(step.sets()) if step.asks else set[str]()  # a rule, a number read back
         own = set[str]()
         conditions = step.conditions()
         in_order = {id(source) for _, source in step.makes()} | set(map(id, conditions.values()))
-        for source in step.sources():
+        for source in self.view.sources[number]:
             if id(source) not in in_order:
-                reads |= {name: source for name in source.needs if name not in reads}
+                needs = source.needs - heard
+                reads |= {name: source for name in needs if name not in reads}
         passed = set[str]()
         for condition in conditions.values():
             reads |= {name: condition for name in condition.needs - passed if name not in reads}
@@ -112,7 +114,7 @@ class _Unset:
         for variable, source in step.makes():
             reads |= {name: source for name in source.needs - own if name not in reads}
             own.add(variable)
-        heard = set(step.sets()) if step.asks else own
+        heard |= own
         for _, prompt in self.view.said_at(number):
             for language in self.view.flow.languages:
                 for text in prompt.texts.get(language, ()):
@@ -144,7 +146,7 @@ class _Unset:
         """What is set where each reached step begins: on every way there, or on any."""
         ways = self.view.ways
         assert ways.start is not None
-        found = {number: self.all if every else 0 for number in ways.reached}
+        found = dict.fromkeys(ways.reached, self.all if every else 0)
         found[ways.start] = self.first
         waiting, queued = list(reversed(ways.reached)), set(ways.reached)
         while waiting:

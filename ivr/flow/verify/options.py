@@ -14,43 +14,75 @@ from ivr.words import fold
 
 def options(view: View) -> Iterator[Finding]:
     for number, step in enumerate(view.ways.steps):
-        offers = list(view.flow.offers(step))
-        if len(offers) > 1:
-            yield from _keys(view, number, offers)
-            for language in view.flow.languages:
-                yield from _words(view, number, offers, language)
+        own = list(step.offers())
+        if own:
+            yield from _Question(view, number).findings(list(view.flow.offers(step)))
+    asking = next((n for n, step in enumerate(view.ways.steps) if step.asks), None)
+    if asking is not None:
+        offers = view.flow.offers(view.ways.steps[asking])
+        yield from _Question(view, None).findings([offer for offer in offers if offer.command])
 
 
-def _keys(view: View, number: int, offers: list[Offer]) -> Iterator[Finding]:
-    taken: dict[str, Offer] = {}
-    for offer in offers:
-        if not offer.key:
-            continue
-        if offer.key in taken:
-            message = f"two options have the key {offer.key}; the caller only ever gets the first"
-            yield view.at("same-key", number, (*offer.place, "key"), message)
-        taken.setdefault(offer.key, offer)
-    for key, offer in taken.items():
-        for length in range(1, len(key)):
-            if key[:length] in taken:
+class _Question:
+    """The offers of one question; without a number the commands of the whole flow."""
+
+    def __init__(self, view: View, number: int | None) -> None:
+        self.view, self.number = view, number
+
+    def findings(self, offers: list[Offer]) -> Iterator[Finding]:
+        pairs = [
+            (one, other)
+            for one, other in combinations(offers, 2)
+            if self.number is None or not one.command
+        ]
+        for one, other in pairs:
+            if one.key and other.key:
+                yield from self._keys(one, other)
+            if one.words and other.words:
+                for language in self.view.flow.languages:
+                    yield from self._words(one, other, language)
+
+    def _keys(self, one: Offer, other: Offer) -> Iterator[Finding]:
+        if one.key == other.key and other.command and not one.command:
+            yield from self._hidden(one, other, f"key {one.key}", "key")
+        elif one.key == other.key:
+            message = f"two options have the key {one.key}; the caller only ever gets the first"
+            yield self.at("same-key", other, "key", message)
+        else:
+            short, long = sorted((one, other), key=lambda offer: len(offer.key))
+            if long.key.startswith(short.key):
+                place = long if self.number is None or not long.command else short
                 message = (
-                    f"key {key[:length]} hides {key}: after it the caller has to wait, "
-                    f"and whoever is slow gets {key[:length]}"
+                    f"key {short.key} hides {long.key}: after it the caller has to wait, "
+                    f"and whoever is slow gets {short.key}"
                 )
-                yield view.at("key-prefix", number, (*offer.place, "key"), message)
+                yield self.at("key-prefix", place, "key", message)
 
+    def _words(self, one: Offer, other: Offer, language: str) -> Iterator[Finding]:
+        if one.outcome == other.outcome:
+            return
+        place = other if self.number is None or not other.command else one
+        for first in one.words.get(language, ()):
+            for second in other.words.get(language, ()):
+                if fold(first, language) != fold(second, language):
+                    if alike(first, second, language):
+                        message = f"'{first}' and '{second}' sound alike in '{language}'"
+                        yield self.at("sounds-alike", place, "words", message, language)
+                elif other.command and not one.command:
+                    yield from self._hidden(one, other, f"word '{first}'", "words", language)
+                else:
+                    message = f"two options have the word '{first}'; the first always gets it"
+                    yield self.at("same-word", place, "words", message, language)
 
-def _words(view: View, number: int, offers: list[Offer], language: str) -> Iterator[Finding]:
-    spoken = [
-        (fold(word, language), offer) for offer in offers for word in offer.words.get(language, ())
-    ]
-    for (one, first), (other, second) in combinations(spoken, 2):
-        if first.outcome == second.outcome:
-            continue
-        place = (*second.place, "words", language)
-        if one == other:
-            message = f"two options have the word '{one}'; the caller only ever gets the first"
-            yield view.at("same-word", number, place, message)
-        elif alike(one, other, language):
-            message = f"'{one}' and '{other}' sound alike in '{language}'"
-            yield view.at("sounds-alike", number, place, message)
+    def _hidden(self, one: Offer, other: Offer, what: str, *place: str) -> Iterator[Finding]:
+        """An option that has the key or word of a command: fine where both lead to one step."""
+        assert self.number is not None
+        ways = self.view.flow.ways[self.view.ways.names[self.number]]
+        if ways.get(one.outcome) != ways.get(other.outcome, ""):
+            message = f"{what} is also the command '{other.outcome}', which does not work here"
+            yield self.at("hides-command", one, place[0], message, *place[1:])
+
+    def at(self, code: str, offer: Offer, part: str, message: str, *place: str) -> Finding:
+        if self.number is None:
+            return self.view.finding(code, (*offer.place, part, *place), message)
+        return self.view.at(code, self.number, (*offer.place, part, *place), message)

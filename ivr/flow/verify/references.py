@@ -8,7 +8,7 @@ from typing import Final
 from ivr.flow.finding import Finding, meant
 from ivr.flow.verify.view import Entry, View
 from ivr.steps.base import RETURN
-from ivr.steps.facts import Reference
+from ivr.steps.facts import Reference, Source
 
 CODES: Final = {
     "queries": "no-such-query",
@@ -16,6 +16,7 @@ CODES: Final = {
     "hours": "no-such-hours",
     "flows": "no-such-flow",
 }
+ELSEWHERE: Final = {"queues"}  # they may be Asterisk's own, and so in none of our files
 SINGULAR: Final = {"queries": "query", "queues": "queue", "hours": "table of hours"}
 
 
@@ -28,7 +29,7 @@ def references(view: View) -> Iterator[Finding]:
         for named in step.refers():
             table = tables.get(named.table)
             if table is None:
-                if named.table not in told:
+                if named.table not in told and named.table not in ELSEWHERE:
                     told.add(named.table)
                     message = f"nothing in this folder holds '{named.table}': names not checked"
                     yield view.at("not-checked", number, named.place, message)
@@ -58,33 +59,44 @@ def _parameters(view: View, number: int, named: Reference, entry: Entry) -> Iter
 
 def _columns(view: View, tables: Mapping[str, Mapping[str, Entry]]) -> Iterator[Finding]:
     """`order.totl`, where `order` is only ever the result of queries whose columns are known."""
+    known = _known_columns(view, tables)
+    if not known:
+        return
+    for number, sources in enumerate(view.sources):
+        for source in sources:
+            for message in _wrong_parts(source, known):
+                place = view.holding_place(view.ways.names[number], source.source)[2:]
+                yield view.at("unknown-column", number, place, message)
+    for name, prompt in view.flow.prompts.items():
+        for language, texts in prompt.texts.items():
+            for text in texts:
+                for message in _wrong_parts(text, known):
+                    yield view.finding("unknown-column", ("prompts", name, language), message)
+
+
+def _known_columns(
+    view: View, tables: Mapping[str, Mapping[str, Entry]]
+) -> Mapping[str, frozenset[str]]:
+    """The parts of each variable that is only ever set to results that are known."""
     columns: dict[str, frozenset[str] | None] = dict.fromkeys(view.flow.takes)
     for step in view.flow.steps.values():
-        results = {named.result: tables.get(named.table, {}).get(named.name)
-                   for named in step.refers() if named.result}  # fmt: skip
+        results = {
+            named.result: tables.get(named.table, {}).get(named.name)
+            for named in step.refers()
+            if named.result
+        }
         for name in step.sets():
             entry = results.get(name)
             of_it = entry.results if entry else None
             before = columns.get(name, frozenset())
             columns[name] = None if of_it is None or before is None else before | of_it
-    known = {name: found for name, found in columns.items() if found}
-    if not known:
-        return
-    for number, step in enumerate(view.ways.steps):
-        for source in step.sources():
-            for name, part in sorted(source.parts):
-                if name in known and part not in known[name]:
-                    message = f"'{name}' has no '{part}'{meant(part, known[name])}"
-                    place = view.holding_place(view.ways.names[number], source.source)[2:]
-                    yield view.at("unknown-column", number, place, message)
-    for prompt_name, prompt in view.flow.prompts.items():
-        for language, texts in prompt.texts.items():
-            for text in texts:
-                for name, part in sorted(text.parts):
-                    if name in known and part not in known[name]:
-                        message = f"'{name}' has no '{part}'{meant(part, known[name])}"
-                        place = ("prompts", prompt_name, language)
-                        yield view.finding("unknown-column", place, message)
+    return {name: found for name, found in columns.items() if found}
+
+
+def _wrong_parts(source: Source, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    for name, part in sorted(source.parts):
+        if name in known and part not in known[name]:
+            yield f"'{name}' has no '{part}'{meant(part, known[name])}"
 
 
 def _returns(view: View) -> Iterator[Finding]:
@@ -97,6 +109,8 @@ def _returns(view: View) -> Iterator[Finding]:
         name = view.ways.names[number]
         for outcome, target in view.flow.ways[name].items():
             if target == RETURN:
-                message = f"'{view.flow.name}' is entered by a line, so there is no flow to return to"
+                message = (
+                    f"'{view.flow.name}' is entered by a line, so there is no flow to return to"
+                )
                 place = view.target_place(name, outcome, target)[2:]
                 yield view.at("return-from-top", number, place, message)

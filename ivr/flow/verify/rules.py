@@ -57,6 +57,8 @@ _TABLE: Final = (
     ("same-key", ERROR, "Two options have one key.", "Give one of them another key."),
     ("key-prefix", WARNING, "A key begins a longer one, so it has to wait for the next key.",
      "Give the options keys that do not begin alike."),
+    ("hides-command", WARNING, "An option takes the key or the word of a command.",
+     "Give the option another one, or lead both to one step."),
     ("same-word", ERROR, "Two options have one word.", "Give it to one of them."),
     ("sounds-alike", WARNING, "Two options sound alike in the flow's language.",
      "Use words that sound different."),

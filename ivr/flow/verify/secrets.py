@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ivr.flow.finding import Finding
 from ivr.flow.verify.view import View
-from ivr.flow.verify.ways import BACK, Passage
+from ivr.flow.verify.ways import BACK, UNKNOWN, Passage
 from ivr.steps.base import Step
 
 Tainted = frozenset[str]
@@ -61,16 +61,14 @@ def taints(view: View, given: Tainted) -> dict[int, Tainted]:
     return {number: tainted or frozenset() for number, tainted in found.items()}
 
 
-def after(
-    step: Step, outcome: str, before: Tainted, passages: Mapping[str, Passage]
-) -> Tainted:
+def after(step: Step, outcome: str, before: Tainted, passages: Mapping[str, Passage]) -> Tainted:
     """What may be secret once a step was left by an outcome."""
     tainted, secret = set(before), step.secrets()
     made = dict.fromkeys(name for name, _ in step.makes())
     for name, outcomes in step.sets().items():
         if name in made or (outcomes is not None and outcome not in outcomes):
             continue
-        returned = step.enters() and passages.get(step.enters(), Passage()).secret
+        returned = step.enters() and passages.get(step.enters(), UNKNOWN).secret
         (tainted.add if name in secret or returned else tainted.discard)(name)
     for name, source in step.makes():
         (tainted.add if source.names & tainted else tainted.discard)(name)

@@ -11,7 +11,8 @@ from ivr.flow.finding import Finding
 from ivr.flow.model import Flow, Prompt
 from ivr.flow.reader import Document, Key
 from ivr.flow.verify.rules import RULES
-from ivr.flow.verify.ways import Passage, Ways
+from ivr.flow.verify.ways import CHOSEN, Passage, Ways
+from ivr.steps.facts import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,29 @@ class View:
     def ways(self) -> Ways:
         return Ways(self.flow, self.world.passages if self.world else {})
 
+    @cached_property
+    def sources(self) -> tuple[tuple[Source, ...], ...]:
+        """The templates and expressions of each step."""
+        return tuple(tuple(step.sources()) for step in self.flow.steps.values())
+
+    @cached_property
+    def menus(self) -> frozenset[int]:
+        """The questions with several answers."""
+        ways, commands = self.ways, self.flow.command_ways
+        return frozenset(
+            number
+            for number, step in enumerate(ways.steps)
+            if step.asks
+            and any(w.effort == CHOSEN and w.outcome not in commands for w in ways.ways[number])
+        )
+
     def finding(
         self, code: str, place: Sequence[Key], message: str, path: tuple[str, ...] = ()
     ) -> Finding:
         line, column = self.document.place(place)
-        return Finding(
-            self.document.file, line, column, code, message, RULES[code].severity, path
-        )
+        return Finding(self.document.file, line, column, code, message, RULES[code].severity, path)
 
-    def at(
-        self, code: str, number: int, place: Sequence[Key], message: str
-    ) -> Finding:
+    def at(self, code: str, number: int, place: Sequence[Key], message: str) -> Finding:
         """A finding at a part of a step, with the way a caller takes there."""
         name = self.ways.names[number]
         return self.finding(code, ("steps", name, *place), message, self.ways.path(number))
@@ -82,6 +95,16 @@ class View:
         for name in dict.fromkeys(self.flow.prompts_of(self.ways.steps[number])):
             if prompt := self.flow.prompts.get(name) or self.flow.shared.get(name):
                 yield name, prompt
+
+    def anywhere(self, value: str) -> tuple[Key, ...]:
+        """Where the file, its prompts and steps aside, holds a value."""
+        rest = {
+            key: part
+            for key, part in self.document.data.items()
+            if key not in {"prompts", "steps", "flow", "languages", "start"}
+        }
+        held = next(_holding(rest, value), None)
+        return held[0] if held else ()
 
     def holding_place(self, step: str, value: str) -> tuple[Key, ...]:
         """Where a step's part of the file holds a value, or a key of that name; else the step."""

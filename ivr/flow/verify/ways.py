@@ -36,10 +36,21 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What is known of a sub-flow that is entered: `effort` of the easiest way from its start to
-    its return, None when there is none; whether what it returns may be `secret`."""
+    its return, None when there is none; whether what it returns may be `secret`; the `seconds` to
+    its return and to a `person` inside it; the `menus` in it, and those on the way `through` it;
+    whether a call may end in it."""
 
     effort: int | None = CHOSEN
     secret: bool = False
+    seconds: float = 0.0
+    person: float | None = None
+    menus: int = 0
+    through: int = 0
+    ends: bool = False
+
+
+UNKNOWN: Final = Passage()
+NONE: Final = Passage(SILENT)
 
 
 class Ways:
@@ -58,12 +69,15 @@ class Ways:
 
     def _ways(self, name: str, step: Step) -> Iterator[Way]:
         outcomes = self.flow.ways[name]
-        given_up = step.gives_up()
-        accepted = {target for outcome, target in outcomes.items() if outcome not in given_up}
+        given_up, commands = step.gives_up(), self.flow.command_ways
+        accepted = {
+            target
+            for outcome, target in outcomes.items()
+            if outcome not in given_up and outcome not in commands
+        }
         answered = CHOSEN if len(accepted) > 1 else ANSWERED
-        through: int | None = SILENT
-        if entered := step.enters():
-            through = self.passages.get(entered, Passage()).effort
+        entered = step.enters()
+        through = self.passages.get(entered, UNKNOWN).effort if entered else SILENT
         if through is None:
             return
         for outcome, target in outcomes.items():
@@ -73,10 +87,18 @@ class Ways:
             effort = SILENT
             if step.asks:
                 effort = FAILING if outcome in given_up else answered
+                effort = CHOSEN if outcome in commands else effort
             yield Way(outcome, number, max(effort, through))
+
+    def passage(self, number: int) -> Passage:
+        """The sub-flow that a step enters, or nothing to pass."""
+        entered = self.steps[number].enters()
+        return self.passages.get(entered, UNKNOWN) if entered else NONE
 
     def ends(self, number: int) -> bool:
         step = self.steps[number]
+        if (entered := step.enters()) and self.passages.get(entered, UNKNOWN).ends:
+            return True
         return step.ends or any(way.target == BACK for way in self.ways[number])
 
     def walk(

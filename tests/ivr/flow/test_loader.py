@@ -8,7 +8,8 @@ import pytest
 
 from ivr.errors import FlowRefused
 from ivr.flow.finding import Finding
-from ivr.flow.loader import load_flow, load_folder, load_text
+from ivr.flow.folder import load_folder
+from ivr.flow.loader import load_flow, load_text
 from ivr.flow.reader import MAX_BYTES, read_text
 
 GOOD = """
