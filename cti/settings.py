@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -49,10 +48,7 @@ class Settings(BaseModel):
     tts_command: str = Field(
         "", description="The command line of `command`, with {text} and {output}."
     )
-    espeak: tuple[str, ...] = Field(("espeak-ng",), description="The espeak-ng command (JSON).")
-    espeak_environment: dict[str, str] = Field(
-        default_factory=dict, description="What that command's environment has on top, in JSON."
-    )
+    espeak: str = Field("espeak-ng", description="The espeak-ng command, with its options if any.")
     prompt_cache_mb: int = Field(
         500, ge=10, description="How large the synthesised prompts may grow."
     )
@@ -74,16 +70,6 @@ class Settings(BaseModel):
         if url and scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return url
-
-    @field_validator("espeak", "espeak_environment", mode="before")
-    @classmethod
-    def _json(cls, value: Any) -> Any:
-        return json.loads(value) if isinstance(value, str) else value
-
-    @property
-    def announcements(self) -> Path:
-        """Where the dialplan finds what it says without the engine."""
-        return self.state / "announcements"
 
     @property
     def journal_database(self) -> str:

@@ -12,6 +12,7 @@ SantralError
     │   └── CannotSay         a value has no words: wrong kind, too long, not in this language
     ├── StepBudgetExceeded    a flow ran in circles
     ├── PromptUnavailable     no audio for a prompt
+    ├── JournalUnavailable    what was written of a call cannot be read at the moment
     ├── LookupFailed          a query had no answer in time
     ├── ServiceFailed         an outside service had no answer in time
     ├── RecogniserFailed      a speech engine broke, hung or could not be reached
@@ -24,7 +25,6 @@ SantralError
     │   ├── BadAmi            bytes that are not the Manager protocol
     │   ├── ActionRefused     the Manager said no, in its own words
     │   └── ActionNotSent     there is no Manager connection: nothing was done
-    ├── EngineDown            the engine did not start, or is not running
     └── SoftphoneFault        our own SIP caller could not do what it was asked
         ├── BadSip            bytes that are not SIP, or a session we cannot use
         ├── NotRegistered     the server does not take our registration
@@ -91,6 +91,10 @@ class PromptUnavailable(Fault):
     """There is no audio for the prompt."""
 
 
+class JournalUnavailable(Fault):
+    """The record of the call cannot be read at the moment."""
+
+
 class LookupFailed(Fault):
     """The lookup had no answer in time."""
 
@@ -137,10 +141,6 @@ class ActionRefused(TelephonyFault):
 
 class ActionNotSent(TelephonyFault):
     """There is no connection to the Manager: nothing was sent."""
-
-
-class EngineDown(Fault):
-    """The engine is not running."""
 
 
 class SoftphoneFault(Fault):

@@ -38,11 +38,14 @@ def database_url(text: str) -> URL:
     raise BadSetting(f"a database of kind '{name}' is not supported; use sqlite or postgresql")
 
 
-def open_engine(url: str | URL, *, pool_size: int = 5, durable: bool = False) -> AsyncEngine:
+def open_engine(
+    url: str | URL, *, pool_size: int = 5, durable: bool = False, busy: float = BUSY_SECONDS
+) -> AsyncEngine:
     """A read-write engine. Dispose of it when done.
 
     On SQLite: WAL, transactions that really begin (DDL included), and `durable` makes every commit
-    survive a power cut (synchronous=FULL) rather than only a crash of the process (NORMAL).
+    survive a power cut (synchronous=FULL) rather than only a crash of the process (NORMAL); a
+    writer waits `busy` seconds for another one.
     """
     address = database_url(str(url)) if isinstance(url, str) else url
     if address.get_backend_name() == "postgresql":
@@ -55,7 +58,7 @@ def open_engine(url: str | URL, *, pool_size: int = 5, durable: bool = False) ->
         )
     synchronous = "FULL" if durable else "NORMAL"
     pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON")
-    engine = _sqlite(address, "rwc", pragmas, pool_size=pool_size)
+    engine = _sqlite(address, "rwc", pragmas, busy, pool_size=pool_size)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -82,16 +85,19 @@ def open_read_only(url: str | URL, *, timeout: float, pool_size: int = 4) -> Asy
             connect_args={"timeout": CONNECT_SECONDS, "server_settings": settings},
         )
     pragmas = ("query_only=ON",)
-    return _sqlite(address, "ro", pragmas, pool_size=pool_size, isolation_level="AUTOCOMMIT")
+    options = {"pool_size": pool_size, "isolation_level": "AUTOCOMMIT"}
+    return _sqlite(address, "ro", pragmas, timeout, **options)
 
 
-def _sqlite(address: URL, mode: str, pragmas: tuple[str, ...], **options: Any) -> AsyncEngine:
+def _sqlite(
+    address: URL, mode: str, pragmas: tuple[str, ...], busy: float, **options: Any
+) -> AsyncEngine:
     file = Path(address.database or "").absolute()
     name = f"file:{quote(str(file))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
-            name, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            name, uri=True, timeout=busy, isolation_level=None, check_same_thread=False
         )
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     Date,
@@ -134,7 +135,7 @@ call_events = Table(
     Column("sequence", Integer, primary_key=True, autoincrement=False),
     Column("at", Float(53), nullable=False),  # seconds since 1970 UTC, to the microsecond
     Column("kind", String, nullable=False),
-    Column("data", json_type(), nullable=False),
+    Column("data", JSON, nullable=False),  # as it was written: not JSONB, which reorders it
     sqlite_with_rowid=False,  # one tree instead of two: half the work of an insert
 )
 
@@ -182,14 +183,13 @@ survey_answers = Table(
     metadata,
     _id(),
     Column("call", String, nullable=False),
-    Column("survey", String, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("question", String, nullable=False),
-    Column("visit", Integer, nullable=False, server_default="1"),
-    Column("score", Integer),
-    Column("answer", Text),
+    Column("scale", String, nullable=False),
+    Column("mark", Integer, nullable=False),
     Column("agent_id", ForeignKey("agents.id")),
     Column("at", UtcDateTime, nullable=False, index=True),
-    UniqueConstraint("call", "survey", "question", "visit"),
+    UniqueConstraint("call", "sequence"),
 )
 
 # People and queues --------------------------------------------------------------------------------

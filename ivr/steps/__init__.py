@@ -3,7 +3,6 @@
 
 from typing import Final
 
-from ivr.steps.ask import Ask
 from ivr.steps.base import Step
 from ivr.steps.branch import Branch
 from ivr.steps.call import CallFlow
@@ -26,7 +25,7 @@ from ivr.steps.transfer import Transfer
 from ivr.steps.update import Update
 
 STEPS: Final[tuple[type[Step], ...]] = (
-    Say, Menu, Collect, Ask, Record, Rate,
+    Say, Menu, Collect, Record, Rate,
     Lookup, Update, Http, Notify,
     Branch, Set, Goto, CallFlow, Hours, Language, Split,
     Queue, Transfer, Hangup,

@@ -69,7 +69,7 @@ class World:
         self.done.append((event, dict(data), key))
 
     def place(self, call: str, name: str) -> str:
-        return f"/recordings/{call}/{name}.wav"
+        return f"/recordings/{call}/{name}"
 
     def on(self, name: str) -> bool:
         return bool(self.given.get(name, False))

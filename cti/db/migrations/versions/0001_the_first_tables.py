@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.Float(precision=53), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("data", types.json_type(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("call", "sequence", name=op.f("pk_call_events")),
         sqlite_with_rowid=False,
     )
@@ -371,24 +371,17 @@ def upgrade() -> None:
         "survey_answers",
         sa.Column("id", types.row_id(), autoincrement=True, nullable=False),
         sa.Column("call", sa.String(), nullable=False),
-        sa.Column("survey", sa.String(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("question", sa.String(), nullable=False),
-        sa.Column("visit", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("score", sa.Integer(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("scale", sa.String(), nullable=False),
+        sa.Column("mark", sa.Integer(), nullable=False),
         sa.Column("agent_id", types.row_id(), nullable=True),
         sa.Column("at", types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_survey_answers_agent_id_agents")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_answers")),
-        sa.UniqueConstraint(
-            "call",
-            "survey",
-            "question",
-            "visit",
-            name=op.f("uq_survey_answers_call_survey_question_visit"),
-        ),
+        sa.UniqueConstraint("call", "sequence", name=op.f("uq_survey_answers_call_sequence")),
     )
     op.create_index(op.f("ix_survey_answers_at"), "survey_answers", ["at"], unique=False)
 
