@@ -5,9 +5,12 @@ Blocking and free of asyncio: call the file functions off the event loop when th
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Callable
+from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +24,63 @@ TELEPHONE_RATE = 8000
 """Samples a second on a telephone line; the rate of everything Asterisk plays for us."""
 
 
+@dataclass(frozen=True, slots=True)
+class WavFormat:
+    """What a wav file holds. `plain` tells that its header is the simple one, as Asterisk wants."""
+
+    rate: int
+    bits: int
+    channels: int
+    frames: int
+    plain: bool = True
+
+
+def wav_format(path: str | PathLike[str]) -> WavFormat:
+    """The format of a PCM wav file; `frames` are those that are there. Raises like `read_wav`."""
+    file, plain = _open_wav(path)
+    with file:
+        frame = file.getsampwidth() * file.getnchannels()
+        frames = len(file.readframes(file.getnframes())) // frame
+        return WavFormat(
+            file.getframerate(), file.getsampwidth() * 8, file.getnchannels(), frames, plain
+        )
+
+
 def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
     """A PCM wav file as (samples, rate). Channels are averaged; other widths become 16 bit.
 
     Raises BadInput when the file is no PCM wav, and OSError when it cannot be read. A frame count
     in the header that is too large (espeak-ng --stdout) is no error: what is there is returned.
     """
-    try:
-        with wave.open(str(path), "rb") as file:
-            width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
-            raw = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise BadInput(f"{path} is not a PCM wav file: {error}") from error
+    file, _ = _open_wav(path)
+    with file:
+        width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
+        raw = file.readframes(file.getnframes())
     raw = raw[: len(raw) - len(raw) % (width * channels)]
     samples = _WIDTHS[width](raw)
     if channels > 1:
         samples = samples.reshape(-1, channels).mean(axis=1).round().astype(np.int16)
     return samples, rate
+
+
+def _open_wav(path: str | PathLike[str]) -> tuple[wave.Wave_read, bool]:
+    """The file opened, and whether its header is plain.
+
+    Programs for recording often write WAVE_FORMAT_EXTENSIBLE, which Asterisk refuses, and Python
+    before 3.12 too; where PCM is inside it, it is read as if it were plain.
+    """
+    content = bytearray(Path(path).read_bytes())
+    fmt = content.find(b"fmt ", 12, 4096)
+    plain = content[fmt + 8 : fmt + 10] != b"\xfe\xff"
+    if not plain and content[fmt + 32 : fmt + 34] == b"\x01\x00":
+        content[fmt + 8 : fmt + 10] = b"\x01\x00"
+    try:
+        file = wave.open(io.BytesIO(content), "rb")  # noqa: SIM115
+        if file.getsampwidth() not in _WIDTHS or not file.getnchannels():
+            raise wave.Error(f"{file.getsampwidth() * 8} bits a sample")
+    except (wave.Error, EOFError) as error:
+        raise BadInput(f"{path} is not a PCM wav file: {error}") from error
+    return file, plain
 
 
 def write_wav(path: str | PathLike[str], samples: Samples, rate: int = TELEPHONE_RATE) -> None:

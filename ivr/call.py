@@ -54,6 +54,8 @@ class Piece:
 class Utterance:
     """What is said: the pieces of one prompt in one language. `prompt` is its name in the flow.
 
+    Prompts that are said in one breath are one utterance, too: `parts` holds each of them.
+
     A recorded file `sounds/<language>/<prompt>.wav` (or `<flow>/<prompt>.wav`) wins over synthesis
     when every piece is fixed.
     """
@@ -63,6 +65,7 @@ class Utterance:
     pieces: tuple[Piece, ...]
     flow: str = ""
     secret: bool = False
+    parts: tuple[Utterance, ...] = ()
 
     @property
     def text(self) -> str:

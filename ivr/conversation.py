@@ -170,7 +170,8 @@ class Conversation:
             return parts[0]
         pieces = tuple(chain.from_iterable(part.pieces for part in parts))
         secret = any(part.secret for part in parts)
-        return Utterance("+".join(names), self.language, pieces, flow.name, secret)
+        name = "+".join(names)
+        return Utterance(name, self.language, pieces, flow.name, secret, tuple(parts))
 
     async def say(self, *names: str, turn: int = 0, barge_in: bool = True) -> None:
         utterance = self.utterance(*names, turn=turn)

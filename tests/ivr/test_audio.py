@@ -112,3 +112,25 @@ def test_known_g711_values() -> None:
     assert audio.alaw_decode(b"\xaa\x2a\xd5\x55").tolist() == [32256, -32256, 8, -8]
     assert audio.ulaw_encode(np.array([0, 32767, -32768], np.int16)) == b"\xff\x80\x00"
     assert audio.alaw_encode(np.array([0, 32767, -32768], np.int16)) == b"\xd5\xaa\x2a"
+
+
+def extensible(path: Path, samples: np.ndarray, inside: int) -> None:
+    """A wav file with the header that recording programs write for 24 bits or many channels."""
+    sound = samples.astype("<i2").tobytes()
+    plain = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 8000, 16000, 2, 16, 22, 16, 4)
+    fmt = plain + struct.pack("<H", inside) + bytes.fromhex("000000001000800000aa00389b71")
+    body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt
+    body += b"data" + struct.pack("<I", len(sound)) + sound
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+def test_an_extensible_header_is_read_and_told_apart(tmp_path: Path) -> None:
+    samples = np.arange(800, dtype=np.int16)
+    extensible(tmp_path / "pcm.wav", samples, inside=1)
+    assert audio.read_wav(tmp_path / "pcm.wav")[0].tolist() == samples.tolist()
+    assert audio.wav_format(tmp_path / "pcm.wav") == audio.WavFormat(8000, 16, 1, 800, plain=False)
+    audio.write_wav(tmp_path / "plain.wav", samples)
+    assert audio.wav_format(tmp_path / "plain.wav") == audio.WavFormat(8000, 16, 1, 800, plain=True)
+    extensible(tmp_path / "float.wav", samples, inside=3)
+    with pytest.raises(BadInput, match="not a PCM wav"):
+        audio.wav_format(tmp_path / "float.wav")
