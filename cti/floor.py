@@ -1,0 +1,304 @@
+"""Events in, pops and changes out: holds the one `Live` state and publishes what becomes of it.
+
+Topics: `floor` (every change; a supervisor's page) and `agent:<interface>` (that agent's pops and
+own changes). `on_event` and `on_entry` are synchronous: from AgentCalled to the bus no await lies
+between, so the pop is out before the phone rings. What our records say is fetched while the call
+is still with the IVR, and follows as a later revision when it comes too late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol
+
+from cti.ami import events as ami
+from cti.bus import Bus
+from cti.live import Live, heard, told
+from cti.live.state import Change
+from cti.screenpop import (
+    OPEN,
+    Card,
+    Pop,
+    PopState,
+    Story,
+    customer_number,
+    direct_pop,
+    fold,
+    pop,
+    revised,
+)
+from ivr import events as ivr
+from ivr.errors import SantralError
+
+log = logging.getLogger(__name__)
+FLOOR = "floor"
+RECORDS_TIMEOUT = 2.0
+MOST_STORIES = 20_000
+MOST_CARDS = 5_000
+CARD_LASTS = 600.0  # seconds
+
+History = Callable[[str], Awaitable[Sequence[ivr.Entry]]]
+
+
+class Records(Protocol):
+    """Our own records of customers."""
+
+    async def card(self, phone: str) -> Card:
+        """What is known of whoever has this number; raises `SantralError` when it cannot tell."""
+        ...
+
+
+def agent_topic(interface: str) -> str:
+    return f"agent:{interface}"
+
+
+class Floor:
+    """`live` is the state now; `listeners` hear every new revision of a pop (a CRM, metrics)."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        records: Records,
+        history: History,
+        listeners: Iterable[Callable[[Pop], None]] = (),
+    ) -> None:
+        self.live = Live()
+        self._bus, self._records, self._history = bus, records, history
+        self._listeners = tuple(listeners)
+        self._stories: dict[str, Story] = {}
+        self._cards: dict[str, tuple[float, Card]] = {}
+        self._fetching: dict[str, asyncio.Task[None]] = {}
+        self._pops: dict[str, Pop] = {}
+        """By the leg that rings or talks."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- what is asked of it
+
+    def pops(self, interface: str) -> tuple[Pop, ...]:
+        """The pops an agent has open now, oldest first."""
+        return tuple(found for found in self._pops.values() if found.agent == interface)
+
+    def story(self, call: str) -> Story | None:
+        return self._stories.get(call)
+
+    async def close(self) -> None:
+        tasks = [*self._tasks, *self._fetching.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what it is told
+
+    def on_event(self, event: ami.Event) -> None:
+        """The Manager told something."""
+        self.live, changes = heard(self.live, event)
+        react = _REACTIONS.get(type(event))
+        if react is not None:
+            react(self, event)
+        self._publish(changes)
+
+    def on_entry(self, entry: ivr.Entry) -> None:
+        """A conversation told something, through the journal."""
+        story = self._stories.get(entry.call)
+        if story is None:
+            if len(self._stories) >= MOST_STORIES:
+                self._stories.pop(next(iter(self._stories)))
+            story = Story(entry.call)
+        story = self._stories[entry.call] = fold(story, entry)
+        self.live, changes = told(self.live, entry)
+        if isinstance(entry.event, ivr.CallStarted | ivr.Transferred):
+            self._prefetch(customer_number(story))
+        self._publish(changes)
+        self._drop_story(entry.call)
+
+    def _publish(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._bus.publish(FLOOR, change.kind, change.key, change.value)
+            if change.kind == "agent":
+                self._bus.publish(agent_topic(change.key), "agent", change.key, change.value)
+            elif change.kind == "call" and change.value is None:
+                self._drop_story(change.key)
+            elif change.kind == "live":
+                for interface in self.live.agents:
+                    self._bus.publish(agent_topic(interface), "live", change.key, change.value)
+
+    def _drop_story(self, call: str) -> None:
+        story = self._stories.get(call)
+        if story is not None and story.over and call not in self.live.calls:
+            del self._stories[call]
+
+    # --- pops
+
+    def _show(self, found: Pop) -> None:
+        if found.state in OPEN:
+            self._pops[found.leg] = found
+        else:
+            self._pops.pop(found.leg, None)
+        self._bus.publish(
+            agent_topic(found.agent), "pop", found.id, found, acknowledge=found.state in OPEN
+        )
+        for listener in self._listeners:
+            listener(found)
+
+    def _called(self, event: ami.AgentCalled) -> None:
+        call = event.channel.call or event.channel.linked_id
+        known = self.live.calls.get(call)
+        story = self._stories.get(call)
+        number = customer_number(story) if story else event.channel.caller
+        self._show(pop(event, story, self._card(number), known.joined if known else 0.0))
+        self._complete(event.dest.unique_id, number)
+
+    def _dialled(self, event: ami.DialBegin) -> None:
+        """A desk's phone rings and no queue called it: a transfer, or a colleague."""
+        leg = event.dest
+        if event.channel is None or leg.unique_id in self._pops:
+            return
+        if leg.endpoint not in self.live.agents or leg.name.startswith("Local/"):
+            return
+        known = self.live.legs.get(leg.unique_id)
+        call = known.call if known else leg.call or leg.linked_id
+        story = self._stories.get(call)
+        main = self.live.legs.get(self.live.calls[call].main) if call in self.live.calls else None
+        number = customer_number(story) if story else main.caller if main else event.channel.caller
+        self._show(direct_pop(event.at, event.channel, leg, story, self._card(number)))
+        self._complete(leg.unique_id, number)
+
+    def _connected(self, event: ami.AgentConnect) -> None:
+        self._answered(event.dest.unique_id)
+        call = event.channel.call or event.channel.linked_id
+        for other in [p for p in self._pops.values() if p.call == call]:
+            if other.leg != event.dest.unique_id and other.state == PopState.RINGING:
+                self._show(revised(other, state=PopState.TAKEN, at=event.at))
+
+    def _bridged(self, event: ami.BridgeEnter) -> None:
+        self._answered(event.channel.unique_id)
+
+    def _answered(self, leg: str) -> None:
+        found = self._pops.get(leg)
+        if found is not None and found.state == PopState.RINGING:
+            self._show(revised(found, state=PopState.ANSWERED))
+
+    def _missed(self, event: ami.AgentRingNoAnswer) -> None:
+        self._close(event.dest.unique_id, PopState.MISSED, event.at)
+
+    def _abandoned(self, event: ami.QueueCallerAbandon) -> None:
+        call = event.channel.call or event.channel.linked_id
+        for found in [p for p in self._pops.values() if p.call == call]:
+            self._close(found.leg, PopState.GONE, event.at)
+
+    def _hung_up(self, event: ami.Hangup) -> None:
+        leg = event.channel.unique_id
+        found = self._pops.get(leg)
+        if found is not None:
+            talked = found.state == PopState.ANSWERED
+            self._close(leg, PopState.OVER if talked else PopState.GONE, event.at)
+
+    def _close(self, leg: str, state: PopState, at: float) -> None:
+        found = self._pops.get(leg)
+        if found is not None:
+            self._show(revised(found, state=state, at=at))
+
+    def _reread(self, event: ami.Snapshot) -> None:
+        """After a reconnect: pops of legs that are gone are over, those of legs found are made."""
+        for leg in [leg for leg in self._pops if leg not in self.live.legs]:
+            self._close(leg, PopState.OVER, event.at)
+        shown = {item.channel.unique_id: item.channel for item in event.channels}
+        for agent in self.live.agents.values():
+            for leg in agent.legs:
+                call = self.live.calls.get(self.live.legs[leg].call)
+                main = shown.get(call.main) if call else None
+                if call is None or main is None or leg in self._pops or leg == call.main:
+                    continue
+                found = direct_pop(event.at, main, shown[leg], self._stories.get(call.id), None)
+                state = PopState.ANSWERED if self.live.legs[leg].up else PopState.RINGING
+                self._show(revised(found, state=state, agent_name=agent.name))
+                self._complete(leg, found.caller)
+
+    # --- what comes later
+
+    def _prefetch(self, number: str) -> None:
+        if number and self._card(number) is None and number not in self._fetching:
+            task = asyncio.ensure_future(self._fetch(number))
+            self._fetching[number] = task
+            task.add_done_callback(lambda _: self._fetching.pop(number, None))
+
+    async def _fetch(self, number: str) -> None:
+        try:
+            async with asyncio.timeout(RECORDS_TIMEOUT):
+                card = await self._records.card(number)
+        except (SantralError, TimeoutError) as error:
+            log.warning("no customer card in time: %s", type(error).__name__)
+            return
+        if len(self._cards) >= MOST_CARDS:
+            self._cards.pop(next(iter(self._cards)))
+        self._cards[number] = (time.monotonic() + CARD_LASTS, card)
+
+    def _card(self, number: str) -> Card | None:
+        """A card is right for the call it was fetched for, and not for one in ten minutes."""
+        until, card = self._cards.get(number, (0.0, None))
+        return card if until > time.monotonic() else None
+
+    def _complete(self, leg: str, number: str) -> None:
+        """Fetch what the pop still lacks, and show it again with that."""
+        found = self._pops[leg]
+        if found.call not in self._stories or found.card is None:
+            self._run(self._fill(leg, number))
+
+    async def _fill(self, leg: str, number: str) -> None:
+        found = self._pops[leg]
+        story = self._stories.get(found.call) or await self._read(found.call)
+        if story is not None:
+            number = customer_number(story) or number
+        self._prefetch(number)
+        if (task := self._fetching.get(number)) is not None:
+            await asyncio.wait([task])
+        now = self._pops.get(leg)
+        if now is None:
+            return
+        later: dict[str, Any] = {"card": self._card(number)}
+        if story is not None:
+            later |= {
+                "path": story.path, "said": story.said, "intent": story.intent, "why": story.why,
+                "variables": story.variables, "context": story.context, "flow": story.flow,
+                "caller": story.caller or now.caller, "language": story.language or now.language,
+                "dialled": story.dialled or now.dialled, "fault": story.fault,
+                "direction": story.direction,
+            }  # fmt: skip
+        if any(getattr(now, name) != value for name, value in later.items()):
+            self._show(revised(now, **later))
+
+    async def _read(self, call: str) -> Story | None:
+        """The story from the journal, for a call that was taken by another engine or before us."""
+        try:
+            async with asyncio.timeout(RECORDS_TIMEOUT):
+                entries = await self._history(call)
+        except (SantralError, TimeoutError) as error:
+            log.warning("no history in time: %s", type(error).__name__)
+            return None
+        if not entries:
+            return None
+        story = Story(call)
+        for entry in entries:
+            story = fold(story, entry)
+        self._stories.setdefault(call, story)
+        return story
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_REACTIONS: dict[type[ami.Event], Callable[[Floor, Any], None]] = {
+    ami.AgentCalled: Floor._called,
+    ami.AgentConnect: Floor._connected,
+    ami.AgentRingNoAnswer: Floor._missed,
+    ami.QueueCallerAbandon: Floor._abandoned,
+    ami.DialBegin: Floor._dialled,
+    ami.BridgeEnter: Floor._bridged,
+    ami.Hangup: Floor._hung_up,
+    ami.Snapshot: Floor._reread,
+}
