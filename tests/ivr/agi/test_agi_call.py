@@ -170,7 +170,7 @@ async def test_a_prompt_recorded_anew_is_joined_anew(
     await bench.result()
     first, again, anew, rewritten = fake.sounds
     assert first == again != anew == rewritten
-    assert fake._length(anew) == 3.0
+    assert fake.channel.length(anew) == 3.0
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -500,7 +500,7 @@ async def test_511_is_a_hangup(bench: Bench) -> None:
         await call.ask(Question(None))
 
     fake = await bench.dial(handler)
-    fake.dead = True  # the HANGUP line was lost on the way
+    fake.channel.dead = fake.hangup_told = True  # its line was lost on the way
     with pytest.raises(CallerHungUp):
         await bench.result()
 

@@ -19,7 +19,7 @@ from ivr.agi.protocol import (
     quote,
 )
 from ivr.errors import BadAgi, CommandRefused
-from tests.fakes.asterisk import words
+from tests.fakes.agi_text import words
 
 HEADER = b"agi_network: yes\nagi_channel: PJSIP/a-1\nagi_accountcode: \n\n"
 USAGE = (
