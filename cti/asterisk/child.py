@@ -1,18 +1,16 @@
 """Becomes another program that dies with its parent. Started as a script, with nothing imported.
 
 `python -I -S child.py PARENT PROGRAM ARGUMENT...` asks the kernel to end it when the parent
-goes (PR_SET_PDEATHSIG, prctl(2); it outlives execve), keeps its files private, and allows it as
-many open files as the machine lets it. It is no `preexec_fn`, as that is not safe beside threads.
+goes (PR_SET_PDEATHSIG, prctl(2); it outlives execve) and keeps its files private. It is no
+`preexec_fn`, as that is not safe beside threads.
 """
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
-MOST_FILES = 65_536
 
 
 def main(arguments: list[str]) -> None:
@@ -22,9 +20,6 @@ def main(arguments: list[str]) -> None:
     if os.getppid() != parent:  # it was gone before we asked
         raise SystemExit(0)
     os.umask(0o077)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    allowed = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
     try:
         os.execv(program[0], program)  # noqa: S606
     except OSError as error:

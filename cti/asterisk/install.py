@@ -30,6 +30,35 @@ _MODULE_DIRECTORIES = (
 )
 _DATA_DIRECTORIES = ("/usr/share/asterisk", "/var/lib/asterisk", "/usr/local/share/asterisk")
 
+_WRAPPER = """\
+#!/bin/sh
+# The unpacked espeak-ng with its own libraries and voices.
+here=${0%/*}/..
+LD_LIBRARY_PATH=@LIBRARIES@${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+ESPEAK_DATA_PATH=@DATA@
+export LD_LIBRARY_PATH ESPEAK_DATA_PATH
+exec "$here/usr/bin/espeak-ng" "$@"
+"""
+
+
+def _link_sounds(prefix: Path) -> None:
+    """Debian keeps Asterisk's English sounds under their speaker's name; its package links them."""
+    sounds = prefix / "usr/share/asterisk/sounds"
+    if (sounds / "en_US_f_Allison").is_dir() and not (sounds / "en").exists():
+        (sounds / "en").symlink_to("en_US_f_Allison")
+
+
+def _write_wrapper(prefix: Path) -> None:
+    """One command, `bin/espeak-ng`, that needs nothing around it."""
+    libraries = [path.relative_to(prefix) for path in library_directories(prefix)]
+    data = next((path.parent.relative_to(prefix) for path in _voices(prefix)), Path("usr/share"))
+    text = _WRAPPER.replace("@LIBRARIES@", ":".join(f"$here/{path}" for path in libraries))
+    (prefix / "bin").mkdir(exist_ok=True)
+    wrapper = prefix / "bin/espeak-ng"
+    wrapper.write_text(text.replace("@DATA@", f"$here/{data}"))
+    wrapper.chmod(0o755)
+
+
 ASTERISK = Recipe(
     name="asterisk-22",
     title="Asterisk 22",
@@ -48,6 +77,7 @@ ASTERISK = Recipe(
     },
     version=rf"{WANTED}\.",
     remedy="Install Asterisk 20 or newer with this machine's package manager (asterisk).",
+    finish=_link_sounds,
 )
 ESPEAK = Recipe(
     name="espeak-ng",
@@ -58,6 +88,7 @@ ESPEAK = Recipe(
     without=frozenset({"libc6"}),
     version=r"1\.",
     remedy="Install espeak-ng with this machine's package manager (espeak-ng).",
+    finish=_write_wrapper,
 )
 
 
@@ -81,9 +112,10 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Espeak:
-    """An espeak-ng that can be run: `[*program, …]` with `environment` added to ours.
+    """An espeak-ng that can be run: `program` needs nothing around it.
 
-    With the same environment a child process finds `libespeak-ng.so.1`, as pyttsx3 needs it.
+    With `environment` added to its own, a child process finds `libespeak-ng.so.1`, as pyttsx3
+    needs it.
     """
 
     program: tuple[str, ...]
@@ -162,7 +194,7 @@ async def find_espeak(
 async def system_espeak() -> Espeak | None:
     """The espeak-ng this machine has, when it runs."""
     program = shutil.which("espeak-ng")
-    version = await espeak_version((program,), {}) if program else ""
+    version = await espeak_version((program,)) if program else ""
     return Espeak((program,), version) if program and version else None
 
 
@@ -171,22 +203,27 @@ async def unpacked_espeak(
 ) -> Espeak:
     """The espeak-ng below `state`, unpacked first where it is not there yet."""
     prefix = await unpacked(ESPEAK, state, progress, upgrade=upgrade)
-    data = next(iter(prefix.glob("usr/lib/*/espeak-ng-data")), None)
+    data = next(_voices(prefix), prefix)
     environment = {
         "LD_LIBRARY_PATH": ":".join(map(str, library_directories(prefix))),
-        "ESPEAK_DATA_PATH": str(data.parent if data else prefix),
+        "ESPEAK_DATA_PATH": str(data.parent),
     }
-    command = (str(prefix / "usr/bin/espeak-ng"),)
-    version = await espeak_version(command, environment)
+    command = (str(prefix / "bin/espeak-ng"),)
+    version = await espeak_version(command)
     if not version:
         raise CannotInstall(f"{prefix} does not hold a working espeak-ng. Delete it, start again.")
     return Espeak(command, version, environment, "unpacked")
 
 
-async def espeak_version(program: Sequence[str], environment: Mapping[str, str]) -> str:
-    """espeak-ng's version; empty when it does not run."""
-    done = await run((*program, "--version"), timeout=10, environment=environment)
+async def espeak_version(program: Sequence[str]) -> str:
+    """espeak-ng's version; empty when it does not run, or has no Turkish or English voice."""
+    done = await run((*program, "--version"), timeout=10)
     match = re.search(r"text-to-speech:\s*([\d.]+)", done.output)
+    for voice in ("tr", "en"):
+        # Without a sound (-q), and the phonemes to standard output (-x).
+        said = await run((*program, "-q", "-x", "-v", voice, "--", "bir"), timeout=10)
+        if said.code or not said.output.strip():
+            return ""
     return match[1] if match and done.code == 0 else ""
 
 
@@ -194,6 +231,11 @@ def library_directories(prefix: Path) -> list[Path]:
     """Where the libraries of an unpacked prefix lie, in the loader's order."""
     found = [*prefix.glob("usr/lib/*-linux-gnu"), *prefix.glob("lib/*-linux-gnu")]
     return [*found, *(inner for path in found for inner in path.glob("pulseaudio"))]
+
+
+def _voices(prefix: Path) -> Iterator[Path]:
+    """The directories that espeak-ng's voices may be in (`phontab` is among them)."""
+    return (path.parent for path in prefix.glob("usr/*/**/espeak-ng-data/phontab"))
 
 
 def _first(paths: Iterable[Path], *, holding: str) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sysconfig
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cti.asterisk.install import Installation
 from cti.asterisk.settings import DESK, InstanceSettings
+from cti.settings import HOME
 from ivr.errors import BadSetting, CannotInstall
 
 # Dialled numbers as patterns; one letter alone is a name of the dialplan's own (h, i, t, …).
@@ -26,6 +28,7 @@ OPUS = ("codec_opus_open_source", "codec_opus")
 PARTS = ("lib", "db", "keys", "agi", "spool", "log", "cache", "sounds")
 # The length of a Unix socket's name is limited (unix(7): 108 bytes with the final zero).
 LONGEST_SOCKET = 107
+MOST_FILES = 65_536
 
 
 def write_instance(
@@ -79,7 +82,7 @@ def render(
 
 def templates() -> Path:
     """Where `asterisk-conf/` is: beside the packages in a checkout, else in the environment."""
-    checkout = Path(__file__).resolve().parents[2] / "asterisk-conf"
+    checkout = HOME / "asterisk-conf"
     installed = Path(sysconfig.get_path("data")) / "share/santral/asterisk-conf"
     return checkout if checkout.is_dir() else installed
 
@@ -121,7 +124,14 @@ def _values(installation: Installation, settings: InstanceSettings, run: Path) -
         "dialled": DIALLED,
         "name_characters": NAME_CHARACTERS,
         "desk_context": DESK,
+        "most_files": _most_files(),
     }
+
+
+def _most_files() -> int:
+    """How many files Asterisk may have open, within what this machine lets us have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
 
 
 def _safe(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from ivr.errors import BadInput
@@ -37,6 +38,13 @@ def free_port_range(count: int, host: str = "127.0.0.1") -> tuple[int, int]:
         if free >= 0.95 * count:
             return first, first + count - 1
     raise BadInput(f"There are no {count} free ports in a row on {host}.")
+
+
+def are_free(ports: Iterable[int], host: str = "127.0.0.1") -> bool:
+    """Whether each is free for TCP and UDP now."""
+    with ExitStack() as held:
+        kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        return all(_take(held, host, port, *kinds) for port in ports)
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -66,7 +66,7 @@ class Recipe:
 
     `libraries_of` names, for a package, which of its libraries are wanted (a pattern); whatever
     those need in turn comes along. `version` is the pattern the first package's version must match.
-    `remedy` is the one thing to do where this cannot work.
+    `remedy` is the one thing to do where this cannot work; `finish` gets what was unpacked.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Recipe:
     version: str
     remedy: str
     without: frozenset[str] = frozenset()
+    finish: Callable[[Path], None] = lambda prefix: None
 
 
 async def unpacked(
@@ -136,7 +137,7 @@ async def _fetch(
     size = sum(file.stat().st_size for file in files) / 1e6
     progress(f"{recipe.title} {version}: unpacking {size:.0f} MB …")
     await unpack(files, work / "prefix")
-    _finish(work / "prefix")
+    recipe.finish(work / "prefix")
 
 
 def _check(recipe: Recipe, machine: Machine) -> str:
@@ -169,13 +170,6 @@ async def _archive(recipe: Recipe, machine: Machine, work: Path, architecture: s
             return archive
         reason = done.reason
     raise CannotInstall(f"{recipe.title} cannot be fetched ({reason}). {recipe.remedy}")
-
-
-def _finish(prefix: Path) -> None:
-    """Debian keeps Asterisk's English sounds under their speaker's name; its package links them."""
-    sounds = prefix / "usr/share/asterisk/sounds"
-    if (sounds / "en_US_f_Allison").is_dir() and not (sounds / "en").exists():
-        (sounds / "en").symlink_to("en_US_f_Allison")
 
 
 def _clear_leftovers(state: Path, recipe: Recipe) -> None:

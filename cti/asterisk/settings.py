@@ -43,7 +43,8 @@ class Account:
     """Somebody who may register and call: any SIP `phone`, or the phone in the `web` page.
 
     Desk accounts have the context `santral-desk` and can be rung; one with `santral-inbound` is a
-    caller, as the demo's softphone is. The name is the SIP user name.
+    caller, as the demo's softphone is. The name is the SIP user name; `title` and `number` are who
+    calls, the name if empty.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Account:
     kind: Literal["phone", "web"] = "phone"
     context: str = DESK
     title: str = ""
+    number: str = ""
     contacts: int = 1
 
     def __post_init__(self) -> None:
@@ -62,6 +64,8 @@ class Account:
             raise BadSetting(f"account {self.name}: a password has 12 characters or more.")
         if re.search(r'["<>\\]', self.title):
             raise BadSetting(f'account {self.name}: a title has none of the characters " < > \\.')
+        if not re.fullmatch(r"\+?[0-9]*", self.number):
+            raise BadSetting(f"account {self.name}: {self.number!r} is not a number.")
 
     @classmethod
     def fresh(cls, name: str, **rest: Any) -> Self:

@@ -2,7 +2,8 @@
 
 The dialplan enters with `AGI(agi://HOST:PORT/inbound?call=<id>&entry=<n>&dialled=<number>&…)`; path
 and query arrive undecoded as `agi_network_script` (launch_netscript, res/res_agi.c). Values are
-URI-encoded as Asterisk's URIENCODE does it: `%20` for a space, and `+` is a plus.
+URI-encoded as Asterisk's URIENCODE does it: `%20` for a space, and `+` is a plus. The shared key is
+AGI's second argument, or `key` of the query; Asterisk logs the query when nobody answers.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def read_entrance(header: Header) -> Entrance:
         outcome=asked.get("outcome", ""),
         context=MappingProxyType({n: v for n, v in asked.items() if n not in _KNOWN}),
     )
-    return Entrance(info, asked.get("key", ""), _number(asked.get("between", ""), 0.0))
+    key = fields.get("agi_arg_1", "") or asked.get("key", "")
+    return Entrance(info, key, _number(asked.get("between", ""), 0.0))
 
 
 def _read_query(query: str) -> dict[str, str]:

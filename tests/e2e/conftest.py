@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,22 +18,17 @@ from cti.asterisk import (
     find_asterisk,
     free_ports,
 )
+from cti.settings import Settings
 from ivr.errors import CannotInstall
 
 StartAsterisk = Callable[..., Awaitable[Asterisk]]
-
-
-def state_directory() -> Path:
-    """The checkout's `.santral/`, or another one named by SANTRAL_STATE."""
-    named = os.environ.get("SANTRAL_STATE")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / ".santral"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def installation() -> Installation:
     """The Asterisk of this machine or checkout; skipped, with the reason, where none can be had."""
     try:
-        return await find_asterisk(state_directory(), print)
+        return await find_asterisk(Settings.from_environment().state, print)
     except CannotInstall as reason:
         pytest.skip(str(reason))
 

@@ -16,7 +16,7 @@ import pytest
 
 from cti.asterisk import Asterisk, Installation, InstanceSettings
 from ivr.errors import AsteriskDown
-from tests.e2e.conftest import StartAsterisk, state_directory
+from tests.e2e.conftest import StartAsterisk
 
 pytestmark = pytest.mark.asterisk
 # What a clean boot may say besides notices. Every line here needs a reason; there is none today.
@@ -148,9 +148,10 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 import asyncio
 from pathlib import Path
 from cti.asterisk import Asterisk, InstanceSettings, find_asterisk
+from cti.settings import Settings
 
 async def main():
-    found = await find_asterisk(Path({str(state_directory())!r}))
+    found = await find_asterisk(Settings.from_environment().state)
     settings = InstanceSettings.fresh(Path({str(tmp_path / "orphan")!r}))
     async with Asterisk(found, settings) as asterisk:
         print(asterisk.pid, flush=True)

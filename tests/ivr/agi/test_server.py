@@ -59,9 +59,10 @@ async def test_a_client_that_is_no_asterisk_is_closed(bench: Bench, data: bytes)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("where", ["query", "argument"])
 @pytest.mark.parametrize(("given", "served"), [("s3cret", True), ("wrong", False), (None, False)])
 async def test_the_shared_key(
-    sounds: Sounds, given: str | None, served: bool, caplog: pytest.LogCaptureFixture
+    sounds: Sounds, given: str | None, served: bool, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[str] = []
 
@@ -72,7 +73,9 @@ async def test_the_shared_key(
     server = AgiServer(handle, sounds, port=0, key="s3cret")
     await server.start()
     async with FakeAsterisk("127.0.0.1", server.port) as asterisk:
-        fake = await asterisk.dial(query={"key": given} if given else {})
+        query = {"key": given} if given and where == "query" else {}
+        header = {"agi_arg_1": given} if given and where == "argument" else {}
+        fake = await asterisk.dial(query=query, header=header)
         await asyncio.wait_for(fake.ended.wait(), 5)
     await server.close()
     assert bool(seen) is served
