@@ -40,8 +40,7 @@ def write_instance(
     the directory by default. Raises `BadSetting` for a value that cannot be written, and
     `CannotInstall` when the installation lacks a module.
     """
-    for directory in (settings.directory, settings.etc, *(settings.directory / p for p in PARTS)):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(settings)
     run = run or settings.directory / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     rendered = render(installation, settings, run)
@@ -53,6 +52,12 @@ def write_instance(
     for name, text in rendered.items():
         write_private(settings.etc / name, text)
     return settings.etc / "asterisk.conf"
+
+
+def make_directories(settings: InstanceSettings) -> None:
+    """The instance's directories, for its owner only."""
+    for directory in (settings.directory, settings.etc, *(settings.directory / p for p in PARTS)):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def render(

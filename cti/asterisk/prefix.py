@@ -8,19 +8,17 @@ of two runs at once the second waits for the first.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import platform
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cti.asterisk import sources
 from cti.asterisk.apt import Archive, unpack
+from cti.asterisk.locking import locked
 from cti.asterisk.sources import Source
 from ivr.errors import CannotInstall
 
@@ -96,7 +94,9 @@ async def unpacked(
     prefix = state / recipe.name
     if _is_there(prefix) and not upgrade:
         return prefix
-    async with _locked(state / f"{recipe.name}.lock", recipe, progress):
+    lock = state / f"{recipe.name}.lock"
+    waiting = f"{recipe.title}: waiting for another run that unpacks it …"
+    async with locked(lock, LOCK_TIMEOUT, lambda: progress(waiting)):
         if _is_there(prefix) and not upgrade:
             return prefix
         _clear_leftovers(state, recipe)
@@ -192,33 +192,3 @@ def _put_in_place(prefix: Path, work: Path) -> None:
     if prefix.exists():
         prefix.rename(work / "old")
     (work / "prefix").rename(prefix)
-
-
-@asynccontextmanager
-async def _locked(
-    path: Path, recipe: Recipe, progress: Callable[[str], None]
-) -> AsyncIterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        await _wait_for_lock(handle, recipe, progress)
-        yield
-    finally:
-        os.close(handle)
-
-
-async def _wait_for_lock(handle: int, recipe: Recipe, progress: Callable[[str], None]) -> None:
-    told = False
-    try:
-        async with asyncio.timeout(LOCK_TIMEOUT):
-            while True:
-                try:
-                    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if not told:
-                        progress(f"{recipe.title}: waiting for another run that unpacks it …")
-                    told = True
-                    await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise CannotInstall(
-            f"Another run has been unpacking {recipe.title} for too long."
-        ) from None

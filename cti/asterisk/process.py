@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,15 +17,19 @@ from typing import Self
 from cti.asterisk import child
 from cti.asterisk.commands import run
 from cti.asterisk.install import Installation
-from cti.asterisk.instance import fits_socket, write_instance
+from cti.asterisk.instance import fits_socket, make_directories, write_instance
+from cti.asterisk.locking import locked
 from cti.asterisk.settings import InstanceSettings
 from ivr.errors import AsteriskDown
 
 BOOT_TIMEOUT = 30.0
+# An Asterisk whose parent was killed needs a moment to go, and holds its directory until then.
+LOCK_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
 # Asterisk hangs up every call before it ends, and waits up to 15 s for that (main/asterisk.c).
 STOP_TIMEOUT = 20.0
 POLL = 0.02
+_REFUSED = re.compile(r"\] ERROR\[.*(Unable to bind|could not be started)")
 
 
 class Asterisk:
@@ -42,7 +48,8 @@ class Asterisk:
         self._process: asyncio.subprocess.Process | None = None
         self._configuration = settings.etc / "asterisk.conf"
         self._run = settings.directory / "run"
-        self._short_run: Path | None = None
+        self._resources = AsyncExitStack()
+        self._log_before = 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -72,21 +79,29 @@ class Asterisk:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Write the configuration, start, and wait until every module is loaded."""
+        """Write the configuration, start, and wait until every module is loaded.
+
+        Raises `AsteriskDown`, and `BadInput` when another run uses the directory.
+        """
         if self.running:
             return
-        if not fits_socket(self._run):
-            self._short_run = self._run = Path(tempfile.mkdtemp(prefix="santral-"))
+        make_directories(self.settings)
+        lock = await self._resources.enter_async_context(
+            locked(self.settings.directory / "lock", LOCK_TIMEOUT)
+        )
+        self._choose_run()
         self._configuration = await asyncio.to_thread(
             write_instance, self.installation, self.settings, run=self._run
         )
-        (self._run / "asterisk.ctl").unlink(missing_ok=True)
-        self._process = await self._spawn()
+        self._log_before = self._log_size()
+        self._process = await self._spawn(lock)
         try:
             async with asyncio.timeout(BOOT_TIMEOUT):
                 await self._booted()
         except TimeoutError:
             raise AsteriskDown(self._why(f"did not boot in {BOOT_TIMEOUT:.0f} s")) from None
+        if refused := self._refused_ports():
+            raise AsteriskDown("Asterisk could not take its ports:\n  " + "\n  ".join(refused))
 
     async def command(self, text: str, *, timeout: float = COMMAND_TIMEOUT) -> str:
         """Run one command of Asterisk's console (`asterisk -rx`) and give back what it printed.
@@ -115,17 +130,17 @@ class Asterisk:
     async def stop(self) -> None:
         """Hang up what is left, end, and wait for the exit; kill it when it does not end."""
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP_TIMEOUT):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
+        try:
+            if process is not None and process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_TIMEOUT):
+                        await process.wait()
+        finally:
+            if process is not None and process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        if self._short_run is not None:
-            await asyncio.to_thread(shutil.rmtree, self._short_run, ignore_errors=True)
-            self._short_run, self._run = None, self.settings.directory / "run"
+            await self._resources.aclose()
 
     async def wait(self) -> int:
         """Return its exit code when it has ended by itself."""
@@ -133,7 +148,15 @@ class Asterisk:
             raise AsteriskDown
         return await self._process.wait()
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    def _choose_run(self) -> None:
+        """Where the control socket goes: beside the rest, or somewhere with a short name."""
+        self._run = self.settings.directory / "run"
+        if not fits_socket(self._run):
+            self._run = Path(tempfile.mkdtemp(prefix="santral-"))
+            self._resources.callback(shutil.rmtree, self._run, ignore_errors=True)
+        (self._run / "asterisk.ctl").unlink(missing_ok=True)
+
+    async def _spawn(self, lock: int) -> asyncio.subprocess.Process:
         """Start it in a session of its own: Ctrl-C at our terminal is ours to answer, not its."""
         output = os.open(self._console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -144,6 +167,7 @@ class Asterisk:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=(lock,),
                 cwd=self.settings.directory,
             )
         finally:
@@ -171,6 +195,18 @@ class Asterisk:
         if self._process is None or self._process.returncode is not None:
             code = None if self._process is None else self._process.returncode
             raise AsteriskDown(self._why(f"ended with code {code} before it had booted"))
+
+    def _log_size(self) -> int:
+        return self.settings.log.stat().st_size if self.settings.log.exists() else 0
+
+    def _refused_ports(self) -> list[str]:
+        """The errors of this boot that say a port was taken: Asterisk itself goes on without it."""
+        if not self.settings.log.exists():
+            return []
+        with self.settings.log.open("rb") as file:
+            file.seek(self._log_before)
+            lines = file.read().decode(errors="replace").splitlines()
+        return [line for line in lines if _REFUSED.search(line)]
 
     def _why(self, what: str) -> str:
         """What happened, with the last lines of its logs."""

@@ -11,11 +11,13 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 
+import aiohttp
 import pytest
 
 from cti.asterisk import Asterisk, Installation, InstanceSettings
-from ivr.errors import AsteriskDown
+from ivr.errors import AsteriskDown, BadInput
 from tests.e2e.conftest import StartAsterisk
 
 pytestmark = pytest.mark.asterisk
@@ -108,10 +110,31 @@ async def test_it_ends_in_good_order_and_can_start_again(
         async with asterisk:
             pid = asterisk.pid
             assert is_alive(pid)
+            assert os.getsid(pid) == pid, "Ctrl-C at our terminal must not reach it"
         assert not is_alive(pid)
     assert not asterisk.running
     with pytest.raises(AsteriskDown):
         await asterisk.command("core show uptime")
+
+
+async def test_the_page_can_speak_sip_over_a_websocket_and_nothing_else_is_served(
+    asterisk: Asterisk,
+) -> None:
+    base = f"http://127.0.0.1:{asterisk.settings.http_port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"{base}/ws", protocols=["sip"]) as socket_:
+            assert socket_.protocol == "sip"
+        for path in ("/", "/httpstatus", "/static/", "/rawman", "/ari/asterisk/info"):
+            async with session.get(base + path) as answer:
+                assert answer.status == 404, path
+
+
+async def test_each_language_has_a_recogniser(start_asterisk: StartAsterisk) -> None:
+    asterisk = await start_asterisk(speech_url="ws://127.0.0.1:9/aeap")
+    shown = await asterisk.command("aeap show clients")
+    assert "santral-tr" in shown
+    assert "santral-en" in shown
+    assert complaints(asterisk.settings) == []
 
 
 async def test_a_reload_takes_new_settings(start_asterisk: StartAsterisk) -> None:
@@ -134,6 +157,31 @@ async def test_a_boot_that_fails_says_why(
     ):
         async with Asterisk(broken, InstanceSettings.fresh(tmp_path / "broken")):
             pass
+
+
+@pytest.mark.parametrize(("port", "kind"), [("sip_port", SOCK_DGRAM), ("ami_port", SOCK_STREAM)])
+async def test_a_port_that_is_taken_is_no_boot(
+    installation: Installation, tmp_path: Path, port: str, kind: SocketKind
+) -> None:
+    settings = InstanceSettings.fresh(tmp_path / "instance")
+    with socket(AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", getattr(settings, port)))
+        asterisk = Asterisk(installation, settings)
+        with pytest.raises(AsteriskDown, match=r"could not take its ports[\s\S]*already in use"):
+            await asterisk.start()
+        await asterisk.stop()
+    async with asterisk:
+        assert asterisk.running
+
+
+async def test_a_directory_in_use_is_not_taken_twice(
+    start_asterisk: StartAsterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.asterisk.process.LOCK_TIMEOUT", 0.2)
+    first = await start_asterisk()
+    with pytest.raises(BadInput, match="in use by another run"):
+        await start_asterisk(directory=first.settings.directory)
+    assert "Authentication accepted" in await log_in(first.settings, first.settings.ami_secret)
 
 
 async def test_a_deep_directory_is_no_hindrance(

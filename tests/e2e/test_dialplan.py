@@ -54,6 +54,7 @@ async def line(
             entries=ENTRIES,
             engine_limit=2,
             ring=2,
+            fallback_members=("PJSIP/desk1",),
             queues=(
                 Queue("support", members=("Local/talks@test-agent/n",)),
                 Queue("patient", members=("Local/silent@test-agent/n",)),
@@ -144,6 +145,19 @@ async def test_with_no_engine_a_call_ends_in_the_fallback_queue(
     assert 180 in codes, "while we try, the caller hears it ring"
     shown = await line.command("queue show santral-fallback")
     assert "has 1 calls" in shown
+
+
+async def test_people_answer_the_fallback_queue_and_know_the_call(
+    line: Asterisk, phone: Phone
+) -> None:
+    async with (
+        caller(line, "desk1", register=True, on_call=picks_up) as desk,
+        engine(line, dies) as dying,
+    ):
+        call = await phone.dial("4000")
+        there = await desk.next_call()
+        await call.until_over(8)
+    assert there.invite.get("x-santral-call") == dying.visits[0].query["call"]
 
 
 async def test_an_engine_that_keeps_dying_is_tried_a_bounded_number_of_times(
