@@ -15,6 +15,7 @@ from cti.db.models import customers, order_lines, order_statuses, orders
 
 CURRENCY: Final = "TRY"
 FIRST_DAY: Final = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
+CALLER_NAME: Final = "Ayşe Yılmaz"
 CALLER: Final = "+905321112233"  # the customer who calls in the demo and the tests
 ORDER: Final = "1234"  # her order: on its way, 459.90
 
@@ -26,7 +27,7 @@ STATUSES: Final = (
     ("returned", "iade edildi", "returned"),
 )
 PEOPLE: Final = (
-    ("Ayşe Yılmaz", "tr", "İstanbul"), ("Mehmet Öztürk", "tr", "Ankara"),
+    (CALLER_NAME, "tr", "İstanbul"), ("Mehmet Öztürk", "tr", "Ankara"),
     ("Zeynep Çelik", "tr", "İzmir"), ("Emily Carter", "en", "Antalya"),
     ("Ali Rıza Şahin", "tr", "Bursa"), ("Gülşah Aydın", "tr", "Eskişehir"),
     ("James Whitfield", "en", "Fethiye"), ("İbrahim Güneş", "tr", "Gaziantep"),

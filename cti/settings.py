@@ -72,6 +72,11 @@ class Settings(BaseModel):
         return url
 
     @property
+    def announcements(self) -> Path:
+        """Where the dialplan finds what it says without the engine."""
+        return self.state / "announcements"
+
+    @property
     def journal_database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.state / 'santral.db'}"
 

@@ -25,6 +25,7 @@ SantralError
     │   ├── BadAmi            bytes that are not the Manager protocol
     │   ├── ActionRefused     the Manager said no, in its own words
     │   └── ActionNotSent     there is no Manager connection: nothing was done
+    ├── EngineDown            the engine did not start, or is not running
     └── SoftphoneFault        our own SIP caller could not do what it was asked
         ├── BadSip            bytes that are not SIP, or a session we cannot use
         ├── NotRegistered     the server does not take our registration
@@ -141,6 +142,10 @@ class ActionRefused(TelephonyFault):
 
 class ActionNotSent(TelephonyFault):
     """There is no connection to the Manager: nothing was sent."""
+
+
+class EngineDown(Fault):
+    """The engine is not running."""
 
 
 class SoftphoneFault(Fault):

@@ -6,9 +6,11 @@ Nothing secret is ever put into an event: the conversation writes `None` in its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,47 @@ Event = (
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
 
 
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in Event.__args__}
+_HOLDS_VALUES: Final = frozenset({VariableSet, EffectDone})  # of any type; other fields are plain
+
+# Values that JSON has no type for, as `{"$decimal": "459.90"}`, so that a conversation that is
+# taken up again compares and says them as it did before.
+_WRITE: Final[Mapping[type, Callable[[Any], Any]]] = {
+    Decimal: lambda value: {"$decimal": str(value)},
+    datetime: lambda value: {"$datetime": value.isoformat()},
+    date: lambda value: {"$date": value.isoformat()},
+    time: lambda value: {"$time": value.isoformat()},
+}
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "$decimal": Decimal,
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+}
+
+
+def to_json(value: Any) -> Any:
+    """A variable's value in JSON's types; `from_json` gives it back."""
+    write = _WRITE.get(type(value))
+    if write is not None:
+        return write(value)
+    if isinstance(value, Mapping):
+        return {str(key): to_json(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(part) for part in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1:
+            ((mark, text),) = value.items()
+            if mark in _READ and isinstance(text, str):
+                return _READ[mark](text)
+        return {key: from_json(part) for key, part in value.items()}
+    return [from_json(part) for part in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One journal row. `at` is seconds since 1970 UTC; (call, sequence) is unique, from 1."""
@@ -187,15 +230,21 @@ class Entry:
             "sequence": self.sequence,
             "at": self.at,
             "kind": self.kind,
-            "data": asdict(self.event),
+            "data": self._data(),
         }
+
+    def _data(self) -> dict[str, Any]:
+        kind = type(self.event)
+        data = {name: getattr(self.event, name) for name in _FIELDS[kind]}
+        return to_json(data) if kind in _HOLDS_VALUES else data
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Entry:
         """The entry a `to_dict` came from; fields this version does not know are dropped."""
         kind = KINDS[row["kind"]]
-        known = {field.name for field in fields(kind)}
-        data = {name: value for name, value in row["data"].items() if name in known}
+        data = {name: row["data"][name] for name in _FIELDS[kind] if name in row["data"]}
+        if kind in _HOLDS_VALUES:
+            data = from_json(data)
         return cls(row["call"], row["sequence"], row["at"], kind(**data))
 
 

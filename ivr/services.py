@@ -84,7 +84,7 @@ class Notifier(Protocol):
 
 class Recordings(Protocol):
     def place(self, call: str, name: str) -> str:
-        """The path, without suffix, that Asterisk is to record to."""
+        """The path that Asterisk is to record to; its suffix is the format."""
         ...
 
 

@@ -16,7 +16,7 @@ from cti.softphone.dialog import ALLOW, Dialog
 from cti.softphone.media import Stream
 from cti.softphone.negotiation import Negotiation
 from cti.softphone.sip import Headers, Request, Response
-from cti.softphone.transactions import ServerTransaction
+from cti.softphone.transactions import ClientTransaction, ServerTransaction
 from cti.softphone.useragent import UserAgent
 from ivr.errors import BadSip, CallOver, SoftphoneFault
 
@@ -183,16 +183,17 @@ class Leg:
             lambda: dialog.request("INVITE", ua.wire.via(), (*self._contact(), *SDP), offer)
         )
         if response and response.code < 300:
-            cseq = response.cseq[0]
-            self._acknowledge(dialog, cseq)
-            sent.on_success_again = lambda _: self._acknowledge(dialog, cseq)
+            self._acknowledge(dialog, sent, response.cseq[0])
             self._negotiation.accept(response.body)
             self._agree()
         return response
 
-    def _acknowledge(self, dialog: Dialog, cseq: int) -> None:
+    def _acknowledge(self, dialog: Dialog, sent: ClientTransaction, cseq: int) -> None:
+        """ACK a 2xx, and the same again whenever it is repeated (RFC 3261 section 13.2.2.4)."""
         ack = dialog.ack(cseq, self._ua.wire.via())
-        self._ua.wire.send(ack.build(), self._ua.next_hop(ack))
+        data, to = ack.build(), self._ua.next_hop(ack)
+        self._ua.wire.send(data, to)
+        sent.on_success_again = lambda _: self._ua.wire.send(data, to)
 
     async def _bye(self, timeout: float) -> None:
         """Tell the other side, and wait for its answer if there is one in time."""

@@ -44,6 +44,13 @@ class OutgoingCall(Call):
         sent, response = await self._ua.ask(
             self._request, on_provisional=self._provisional, on_sent=self._on_sent
         )
+        try:
+            await self._concluded(sent, response)
+        except BadSip as error:  # an answer that cannot even be acknowledged
+            self.reason = str(error)
+            self._finish("us")
+
+    async def _concluded(self, sent: ClientTransaction, response: Response | None) -> None:
         self.final = response
         if self.over:  # given up meanwhile; an answer that crossed our CANCEL is ended at once
             if response and response.code < 300:
@@ -102,11 +109,9 @@ class OutgoingCall(Call):
         self._changed()
 
     def _confirm(self, sent: ClientTransaction, response: Response) -> None:
-        """The dialog stands: ACK, now and whenever the 2xx comes again."""
-        dialog = self._dialog = Dialog.called(sent.request, response)
-        cseq = response.cseq[0]
-        self._acknowledge(dialog, cseq)
-        sent.on_success_again = lambda _: self._acknowledge(dialog, cseq)
+        """The dialog stands."""
+        self._dialog = Dialog.called(sent.request, response)
+        self._acknowledge(self._dialog, sent, response.cseq[0])
 
     async def _give_up(self, timeout: float) -> None:
         """CANCEL, and wait for the 487 that ends the INVITE (or the answer that crossed it)."""

@@ -56,7 +56,7 @@ class Tape:
         if not decode or not payload:
             self._count(sequence, ssrc)
             return
-        position = self._place(arrival, sequence, stamp, ssrc)
+        position = self._place(arrival, sequence, stamp, ssrc, spurt=packet[1] > 127)
         end = position + len(payload)
         if position < 0:
             return
@@ -72,11 +72,12 @@ class Tape:
             self.lost += steps - 1
             self._anchor = (sequence, *self._anchor[1:])
 
-    def _place(self, arrival: int, sequence: int, stamp: int, ssrc: int) -> int:
+    def _place(self, arrival: int, sequence: int, stamp: int, ssrc: int, *, spurt: bool) -> int:
         """Where a packet goes.
 
         Within a stream its timestamp decides, however late packets come in. A new stream, or a jump
-        in time that the arrival does not bear out, starts where it arrived.
+        in time (or a new `spurt` of speech without one) that the arrival does not bear out, starts
+        where it arrived.
         """
         last_sequence, last_stamp, last_position, last_arrival = self._anchor
         steps = _signed(sequence - last_sequence, 16)
@@ -89,7 +90,7 @@ class Tape:
         else:
             self.lost += steps - 1
             position = last_position + jump
-            doubtful = steps > 1 or not 0 < jump <= 3 * 160
+            doubtful = spurt or steps > 1 or not 0 < jump <= 3 * 160
             if doubtful and abs(jump - (arrival - last_arrival)) > _TRUST:
                 position = max(arrival, self._end)
         self._ssrc = ssrc

@@ -28,19 +28,24 @@ class Times:
 
 
 class _Repeater:
-    """Sends the same bytes again after `first`, twice that, and so on up to `longest` seconds."""
+    """Sends the same bytes again after `first`, twice that, and so on up to `longest` seconds.
 
-    __slots__ = ("_again", "_longest", "_send", "_wait")
+    Times count from the start: a busy process delays a repetition but not those after it.
+    """
+
+    __slots__ = ("_again", "_at", "_longest", "_loop", "_send", "_wait")
 
     def __init__(self, send: Callable[[], None], first: float, longest: float) -> None:
         self._send, self._wait, self._longest = send, first, longest
-        loop = asyncio.get_running_loop()
-        self._again: asyncio.TimerHandle | None = loop.call_later(first, self._due)
+        self._loop = asyncio.get_running_loop()
+        self._at = self._loop.time() + first
+        self._again: asyncio.TimerHandle | None = self._loop.call_at(self._at, self._due)
 
     def _due(self) -> None:
         self._send()
         self._wait = min(2 * self._wait, self._longest)
-        self._again = asyncio.get_running_loop().call_later(self._wait, self._due)
+        self._at += self._wait
+        self._again = self._loop.call_at(self._at, self._due)
 
     def slow_down(self) -> None:
         """Go on, but no faster than the longest wait (17.1.2.2, Proceeding)."""

@@ -105,7 +105,12 @@ class Wire(asyncio.DatagramProtocol):
             if client:
                 client.receive(message)
         else:
-            self._take(_stamped(message, address), address)
+            request = _stamped(message, address)
+            try:
+                self._take(request, address)
+            except BadSip as error:
+                self.garbage += 1
+                self.send(request.reply(400, f"Bad Request: {error}").build(), address)
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens there: the transaction's timer says so in its time."""

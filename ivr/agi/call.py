@@ -176,6 +176,13 @@ class AgiCall:
         await self.check_up()  # a hang-up during the beep, when there is no file yet
         raise TelephonyFault(f"Asterisk cannot record ({reply.data}).")
 
+    async def play_back(self, recorded: Recorded) -> Played:
+        """Play a recording that was just made; a key cuts it short and is kept."""
+        name = sound_name(Path(recorded.path))
+        key, ms = await self.play(Sound((name,), recorded.ms, recorded.ms))
+        self.pending += key
+        return Played(ms, interrupted=bool(key))
+
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         """Listen for keys while `task` works; False when it is not done within `timeout` seconds.
 

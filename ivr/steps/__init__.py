@@ -3,6 +3,7 @@
 
 from typing import Final
 
+from ivr.steps.ask import Ask
 from ivr.steps.base import Step
 from ivr.steps.branch import Branch
 from ivr.steps.call import CallFlow
@@ -25,7 +26,7 @@ from ivr.steps.transfer import Transfer
 from ivr.steps.update import Update
 
 STEPS: Final[tuple[type[Step], ...]] = (
-    Say, Menu, Collect, Record, Rate,
+    Say, Menu, Collect, Ask, Record, Rate,
     Lookup, Update, Http, Notify,
     Branch, Set, Goto, CallFlow, Hours, Language, Split,
     Queue, Transfer, Hangup,

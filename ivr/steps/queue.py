@@ -58,5 +58,5 @@ class Queue(Step):
         await talk.services.journal.durable(talk.call.info.id)
         options = {"back": "1" if self.exits() else "", "priority": str(self.priority or "")}
         if self.wait:
-            options["wait"] = str(round(self.wait))
+            options["timeout"] = str(round(self.wait))
         await talk.call.transfer("queue", self.to, {k: v for k, v in options.items() if v})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from ivr import events
 from ivr.call import HeardKind, Keys, Recorded
-from ivr.errors import CallerHungUp
 from ivr.steps.asking import Asking, Retry
 from ivr.steps.base import NEXT, Duration, Name, Outcome, PromptName, Target
 
@@ -77,13 +76,9 @@ class Record(Asking):
         """The recording, or None for one that is too short to hold anything."""
         path = talk.services.recordings.place(talk.call.info.id, name)
         finish = "0123456789*#" if self.finish == "any" else self.finish
-        try:
-            made = await talk.call.record(
-                path, limit=self.limit, silence=self.silence, beep=self.beep, finish=finish
-            )
-        except CallerHungUp:
-            talk.note(events.RecordingMade(name, 0, "hangup", path))
-            raise
+        made = await talk.call.record(
+            path, limit=self.limit, silence=self.silence, beep=self.beep, finish=finish
+        )
         if made.ms < SHORTEST_MS:
             return None
         talk.note(events.RecordingMade(name, made.ms, made.ended_by, made.path))

@@ -84,7 +84,8 @@ class Digits:
 
     def spoken(self, text: str, language: str, today: date) -> Understood | None:
         readings = digit_readings(_tokens(text, language), language)
-        right = [digits for length, digits in readings.items() if self.min <= length <= self.max]
+        lengths = [found for length, found in readings.items() if self.min <= length <= self.max]
+        right = [digits for found in lengths for digits in found]
         if not right:
             return None
         others = tuple(self._understood(digits, language) for digits in right[1:3])
@@ -210,9 +211,10 @@ class Phone:
         plus = LANGUAGES[language[:2]].marks["+"]
         sign = "+" if tokens[:1] == [plus] else ""
         readings = digit_readings(tokens[1:] if sign else tokens, language)
-        for length, digits in readings.items():
-            if 4 <= length <= 16 and (found := self.keyed(sign + digits, language, today)):
-                return found
+        for length, alternatives in readings.items():
+            for digits in alternatives if 4 <= length <= 16 else ():
+                if found := self.keyed(sign + digits, language, today):
+                    return found
         return None
 
     def keyed(self, keys: str, language: str, today: date) -> Understood | None:

@@ -282,17 +282,23 @@ def digit_strings(
     return at, digits
 
 
-def digit_readings(tokens: Sequence[str], language: str) -> Mapping[int, str]:
-    """Every length that the words can have as digits, with the most natural reading of each.
+MOST_READINGS = 24  # of one length
 
-    `yüz yirmi beş` is 125, but also 1205 and 100205: words that could go together first do.
+
+def digit_readings(tokens: Sequence[str], language: str) -> Mapping[int, Sequence[str]]:
+    """Every length that the words can have as digits, with the likeliest readings of each.
+
+    `yüz yirmi beş` is 125, but also 1205 and 100205: words that could go together first do. Of one
+    length, `beş yüz elli iki yüz` is 552100 and 550200.
     """
-    readings: list[dict[int, str]] = [{} for _ in range(len(tokens) + 1)]
-    readings[len(tokens)] = {0: ""}
+    readings: list[dict[int, list[str]]] = [{} for _ in range(len(tokens) + 1)]
+    readings[len(tokens)] = {0: [""]}
     for at in range(len(tokens) - 1, -1, -1):
         for count, group in reversed(list(_groups(tokens[at:], language))):
-            for length, rest in readings[at + count].items():
-                readings[at].setdefault(len(group) + length, group + rest)
+            for length, rests in readings[at + count].items():
+                known = readings[at].setdefault(len(group) + length, [])
+                room = MOST_READINGS - len(known)
+                known += [group + rest for rest in rests[:room] if group + rest not in known]
     return readings[0]
 
 

@@ -69,7 +69,7 @@ class World:
         self.done.append((event, dict(data), key))
 
     def place(self, call: str, name: str) -> str:
-        return f"/recordings/{call}/{name}"
+        return f"/recordings/{call}/{name}.wav"
 
     def on(self, name: str) -> bool:
         return bool(self.given.get(name, False))

@@ -11,7 +11,7 @@ from ivr import events
 from tests.ivr.talking import converse_with
 
 ORDER_LINE = (Path(__file__).parents[2] / "scenarios" / "order_line.yaml").read_text("utf-8")
-FOUND = {"order_by_number": {"number": "1234", "status": "shipped", "total": "459.90"}}
+FOUND = {"order_by_number": {"number": "1234", "status_en": "shipped", "total": "459.90"}}
 TO_STATUS = ["welcome", "main", "ask_number", "find", "say_status", "goodbye", "bye"]
 
 

@@ -20,7 +20,7 @@ from tests.ivr.talking import Answers, converse_with, turns
 from tests.ivr.test_engine import MAIN, SECRET, SUB
 
 ORDER_LINE = (Path(__file__).parents[2] / "scenarios" / "order_line.yaml").read_text("utf-8")
-FOUND = {"order_by_number": {"number": "1234", "status": "shipped", "total": "459.90"}}
+FOUND = {"order_by_number": {"number": "1234", "status_en": "shipped", "total": "459.90"}}
 
 
 async def go_on(entries: list[Entry], *script: str, flows: tuple[str, ...], **info: Any) -> Any:
