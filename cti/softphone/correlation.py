@@ -30,11 +30,11 @@ class Prompt:
         if not isinstance(sound, np.ndarray):
             sound, rate = read_wav(sound)
         self.samples = resample(sound, rate, TELEPHONE_RATE).astype(np.float32)
-        loud = frames(self.samples, len(self.samples) // FRAME)
-        levels = np.sqrt((loud * loud).mean(axis=1)) if len(loud) else np.zeros(0)
-        self.loud = levels > max(_SILENT, 0.1 * float(np.sqrt((levels**2).mean() or 0)))
-        if not self.loud.any():
+        rows = frames(self.samples, len(self.samples) // FRAME)
+        power = (rows * rows).mean(axis=1)
+        if not len(rows) or power.max() < _SILENT**2:
             raise ValueError("a silent prompt cannot be heard")
+        self.loud = power > max(_SILENT**2, 0.01 * float(power.mean()))
         where = np.flatnonzero(self.loud)
         self.sounding = int(where[0]) * FRAME, (int(where[-1]) + 1) * FRAME
 
@@ -53,7 +53,8 @@ class Recording:
     seconds of the call."""
 
     def __init__(self, heard: Samples, offset: float = 0.0) -> None:
-        self.samples = heard.astype(np.float32)
+        # a chunk may hang over the end: the call may have ended before the prompt did
+        self.samples = np.concatenate([heard, np.zeros(CHUNK, np.int16)]).astype(np.float32)
         self.offset = offset
         squares = np.cumsum(self.samples.astype(np.float64) ** 2)
         self._energy = np.concatenate([[0.0], squares])

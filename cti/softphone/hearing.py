@@ -1,43 +1,43 @@
 """Was this prompt heard, when, and how much of it? By correlation with its own audio. Pure.
 
 A prompt is looked for by its first chunks of 0.4 s; where one fits, the rest is followed from there
-until it stops fitting. What was played correlates above 0.98 after mu-law, speech that was not
-played below 0.7 even in the same synthetic voice. A prompt that begins like another one fits as
-far as the two are the same, so ask for the fraction, or let `what_was_played` choose the prompt
-that explains most.
+until it stops fitting. What was played correlates above 0.98 after mu-law; what was not, below 0.3
+as a whole, and single short words of the same synthetic voice below 0.7. A prompt that begins like
+another one fits as far as the two are the same, so ask for the fraction, or let `what_was_played`
+choose the prompt that explains most. Less than 0.6 s of a longer prompt is taken for no hearing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from cti.softphone.correlation import CHUNK, FRAME, NOISE, Floats, Prompt, Recording, frames
+from cti.softphone.correlation import CHUNK, FRAME, Floats, Prompt, Recording
+from cti.softphone.following import FITS, SLIP, Walk, each, follow, score
 from ivr.audio import TELEPHONE_RATE, Samples
 
 Sound: TypeAlias = "Samples | str | PathLike[str] | Prompt"
 """Samples at 8 kHz, a wav file of any rate, or a Prompt made before."""
 
-_FITS = 0.6  # correlation of a chunk from which it is worth following
 _SURE = 0.85  # correlation of all that was followed from which it is the prompt
-_SHORTEST = 0.16  # seconds of sound that must have been heard to know a prompt by
+_SHORTEST = 0.6  # seconds of sound that must fit to know a prompt by, or half of a shorter one
+_EVER = -math.inf
 _CLIPPED = 0.5  # seconds of the beginning that may be missing (the line was not through yet)
-_SLIP = 2000  # samples the sound may be moved by a hiccup of the player, to either side
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """Where and how well a prompt was heard.
 
-    `score` is the correlation over the part that was heard (1.0: exactly this), or the best any
-    part reached when nothing fitted. `start` is where the prompt began, in seconds of the
-    recording. `fraction` of its sounding part was heard, 0.0 when it was not; `end` is when it fell
-    silent or was cut.
+    `score` is the correlation over the part that was heard (1.0: exactly this); when it was not
+    heard, that of the whole prompt where it fitted best. `start` is where the prompt began, in
+    seconds of the recording. `fraction` of its sounding part was heard, 0.0 when it was not; `end`
+    is when it fell silent or was cut.
     """
 
     score: float
@@ -71,7 +71,7 @@ class Played:
     also: tuple[str, ...] = ()
 
 
-def heard_prompt(heard: Samples | Recording, prompt: Sound, *, after: float = 0.0) -> Match:
+def heard_prompt(heard: Samples | Recording, prompt: Sound, *, after: float = _EVER) -> Match:
     """The best hearing of a prompt: the most of it, and the first of those.
 
     `heard` is 8 kHz as `Call.heard` gives it; `after` leaves out what began before, in seconds.
@@ -82,7 +82,7 @@ def heard_prompt(heard: Samples | Recording, prompt: Sound, *, after: float = 0.
 
 
 def every_time(
-    heard: Samples | Recording, prompt: Sound, *, after: float = 0.0, least: float = 0.0
+    heard: Samples | Recording, prompt: Sound, *, after: float = _EVER, least: float = 0.0
 ) -> list[Match]:
     """Every hearing of which at least the fraction `least` was heard, in order of time."""
     found, _ = _search(_recording(heard), _prompt(prompt), after)
@@ -92,13 +92,23 @@ def every_time(
 def in_order(
     heard: Samples | Recording, prompts: Sequence[Sound], *, least: float = 0.0
 ) -> list[Match]:
-    """Each prompt's first hearing after the one before it; a Match that is false where none was."""
-    recording, found, after = _recording(heard), list[Match](), 0.0
-    for prompt in prompts:
-        times, missed = _search(recording, _prompt(prompt), after)
-        match = next((match for match in times if match.fraction >= least), missed)
-        found.append(match)
-        after = match.end - 0.05 if match else after
+    """Each prompt's first hearing after the one before it; a Match that is false where none was.
+
+    Words that one prompt has in common with another are not taken for it, see `what_was_played`.
+    """
+    recording = _recording(heard)
+    searches = [_search(recording, _prompt(prompt), _EVER) for prompt in prompts]
+    every = [match for times, _ in searches for match in times]
+    found, after = list[Match](), _EVER
+    for times, missed in searches:
+        possible = (
+            match
+            for match in times
+            if match.start >= after and match.fraction >= least
+            if not any(_explains(other, match) for other in every)
+        )
+        found.append(next(possible, missed))
+        after = found[-1].end - 0.05 if found[-1] else after
     return found
 
 
@@ -115,7 +125,7 @@ def what_was_played(
     found = [
         Played(name, match)
         for name, sound in prompts.items()
-        for match in _search(recording, _prompt(sound), 0.0)[0]
+        for match in _search(recording, _prompt(sound), _EVER)[0]
         if match.end - match.start >= least
     ]
     found.sort(key=lambda one: -_length(one.match))
@@ -134,6 +144,11 @@ def _length(match: Match) -> float:
     return match.end - match.start
 
 
+def _explains(longer: Match, match: Match) -> bool:
+    """Whether what was heard is a part of something longer that was heard at the same time."""
+    return not _apart(longer, match) and _length(longer) > _length(match) + 0.1
+
+
 def _apart(one: Match, other: Match) -> bool:
     return min(one.end, other.end) - max(one.start, other.start) < 0.1
 
@@ -148,97 +163,50 @@ def _prompt(sound: Sound) -> Prompt:
 
 def _search(recording: Recording, prompt: Prompt, after: float) -> tuple[list[Match], Match]:
     """Every hearing in order of time, and what to say when there is none."""
-    found: dict[int, Match] = {}
-    best = Match(0.0, 0.0, 0.0, 0.0)
+    found: list[Match] = []
+    walked: list[int] = []
+    missed = Match(0.0, 0.0, 0.0, 0.0)
     for place, chunk in prompt.anchors():
         scores = recording.correlation(chunk)
-        peak = int(scores.argmax())
-        if scores[peak] > best.score:
-            at = recording.offset + (peak - place) / TELEPHONE_RATE
-            best = Match(round(float(scores[peak]), 3), at, 0.0, at)
-        for at in _peaks(scores):
+        for at in (*_peaks(scores), int(scores.argmax())):
             start = at - place
-            known = any(abs(start - other) < _SLIP for other in found)
-            if not known and recording.offset + at / TELEPHONE_RATE >= after:
-                match = _follow(recording, prompt, start, place)
-                if match:
-                    found[start] = match
-    return sorted(found.values(), key=lambda match: match.start), best
+            begun = recording.offset + start / TELEPHONE_RATE
+            if begun < after - 0.05 or any(abs(start - other) < SLIP for other in walked):
+                continue
+            walk = follow(recording, prompt, start, place)
+            match = _judged(walk, recording.offset)
+            if match:
+                found.append(match)
+                walked.append(start)
+            elif score(walk.fits) > missed.score:
+                missed = Match(round(score(walk.fits), 3), begun, 0.0, begun)
+    return sorted(found, key=lambda match: match.start), missed
 
 
 def _peaks(scores: Floats) -> Iterator[int]:
     """Where a chunk fits, one place for each time, best first."""
-    left = np.where(scores >= _FITS, scores, 0)
+    left = np.where(scores >= FITS, scores, 0)
     while left.any():
         at = int(left.argmax())
         yield at
         left[max(0, at - CHUNK // 2) : at + CHUNK // 2] = 0
 
 
-def _follow(recording: Recording, prompt: Prompt, start: int, anchor: int) -> Match | None:
-    """How far the prompt goes on from a place where a chunk of it fitted.
-
-    It is walked in chunks from its beginning; where one does not fit it is looked for a little
-    earlier and later, for a player that stumbled. None when its beginning was not heard.
-    """
-    count = len(prompt.loud)
-    fits, ends = np.zeros((count, 3)), np.zeros(count, int)
-    shift, step = 0, CHUNK // FRAME
-    for first in range(0, count, step):
-        frames = min(step, count - first)
-        at = first * FRAME
-        piece = prompt.samples[at : at + frames * FRAME]
-        here = _fit(recording.window(start + shift + at, len(piece)), piece)
-        if at > anchor and prompt.loud[first : first + frames].any() and _score(here) < _FITS:
-            shift += _moved(recording, piece, start + shift + at)
-            here = _fit(recording.window(start + shift + at, len(piece)), piece)
-        fits[first : first + frames] = here
-        ends[first : first + frames] = start + shift + at + FRAME * np.arange(1, frames + 1)
-    return _judged(recording, prompt, start, fits[prompt.loud], ends[prompt.loud])
-
-
-def _judged(
-    recording: Recording,
-    prompt: Prompt,
-    start: int,
-    fits: npt.NDArray[np.float64],
-    ends: npt.NDArray[np.int_],
-) -> Match | None:
+def _judged(walk: Walk, offset: float) -> Match | None:
     """The run of fitting frames that begins at the beginning; where it ends best is the cut."""
-    good = fits[:, 0] / np.sqrt(fits[:, 1] * fits[:, 2]) - 0.5
+    good = each(walk.fits) - 0.5
     first = int(np.argmax(good > 0))
     if good[first] <= 0 or first * FRAME > _CLIPPED * TELEPHONE_RATE:
         return None
     last = first + int(np.argmax(np.cumsum(good[first:])))
     heard = int((good[first : last + 1] > 0).sum())
-    score = _score(fits[first : last + 1])
-    if score < _SURE or heard * FRAME < _SHORTEST * TELEPHONE_RATE:
+    fit = score(walk.fits[first : last + 1])
+    enough = min(_SHORTEST * TELEPHONE_RATE / FRAME, len(good) / 2)
+    if fit < _SURE or heard < enough:
         return None
     return Match(
-        score=round(score, 3),
-        start=recording.offset + start / TELEPHONE_RATE,
+        score=round(fit, 3),
+        start=offset + walk.start / TELEPHONE_RATE,
         fraction=round(heard / len(good), 3),
-        end=recording.offset + int(ends[last]) / TELEPHONE_RATE,
+        end=offset + int(walk.ends[last]) / TELEPHONE_RATE,
     )
-
-
-def _fit(heard: Floats, piece: Floats) -> npt.NDArray[np.float64]:
-    """For each frame: product with the prompt, energy of the prompt, energy of what was heard."""
-    one = frames(piece, len(piece) // FRAME).astype(np.float64)
-    other = frames(heard, len(piece) // FRAME).astype(np.float64)
-    energy = np.maximum((other * other).sum(axis=1), FRAME * NOISE**2)
-    own = np.maximum((one * one).sum(axis=1), 1.0)
-    return np.stack([(one * other).sum(axis=1), own, energy], axis=1)
-
-
-def _score(fits: npt.NDArray[np.float64]) -> float:
-    product, own, energy = fits.sum(axis=0)
-    return float(product / np.sqrt(own * energy))
-
-
-def _moved(recording: Recording, piece: Floats, at: int) -> int:
-    """By how many samples a piece of a prompt sits beside its place; 0 when it is nowhere near."""
-    near = Recording(recording.window(at - _SLIP, len(piece) + 2 * _SLIP).astype(np.int16))
-    scores = near.correlation(piece)
-    best = int(scores.argmax())
-    return best - _SLIP if scores[best] > 0.7 else 0

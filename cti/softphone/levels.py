@@ -44,9 +44,9 @@ def tone_level(samples: Samples, hertz: float) -> float:
 
 
 def has_tone(samples: Samples, hertz: float, *, least: float = -45.0) -> bool:
-    """Whether a tone stands in the sound: at least so loud, and most of all the power there is."""
+    """Whether a tone stands in the sound: at least so loud, and a quarter of all the power."""
     found = tone_level(samples, hertz)
-    return found >= least and found >= level(samples) - 3.0
+    return found >= least and found >= level(samples) - 6.0
 
 
 def envelope(samples: Samples) -> npt.NDArray[np.float64]:

@@ -220,9 +220,10 @@ class Phone:
             await on_call(call)
         except CallOver:
             pass  # the caller hung up first: that is how calls go
-        finally:
-            if not call.over:  # nobody is left to end it
-                await call.hangup()
+        except Exception as fault:  # kept, and raised when the phone closes
+            self._faults.append(fault)
+        if not call.over:  # nobody is left to end it
+            await call.hangup()
 
     def _cancelled(self, cancel: ServerTransaction) -> None:
         invite = self._wire.invite_of(cancel.request)

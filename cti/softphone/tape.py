@@ -40,14 +40,12 @@ class Tape:
         self._new.append((at, packet))
 
     def samples(self, until: float | None = None) -> Samples:
-        """Everything heard so far, gaps as silence; padded or cut to `until` seconds if given."""
+        """Everything heard so far, gaps as silence; with silence up to `until` seconds if given."""
         for at, packet in self._new:
             self._keep(int(at * TELEPHONE_RATE), packet)
         self._new.clear()
-        end = self._end if until is None else max(0, int(until * TELEPHONE_RATE))
-        if end <= self._end:
-            return self._buffer[:end].copy()
-        return np.concatenate([self._buffer[: self._end], np.zeros(end - self._end, np.int16)])
+        more = int((until or 0) * TELEPHONE_RATE) - self._end
+        return np.concatenate([self._buffer[: self._end], np.zeros(max(0, more), np.int16)])
 
     def _keep(self, arrival: int, packet: bytes) -> None:
         sequence, stamp, ssrc = _FIELDS(packet, 2)

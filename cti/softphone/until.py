@@ -14,7 +14,7 @@ from cti.softphone.hearing import Match, Sound, heard_prompt
 from cti.softphone.levels import Burst, bursts, level
 from ivr.audio import TELEPHONE_RATE
 
-_EVERY = 0.2  # seconds of new sound before a prompt is looked for again
+_EVERY = 0.1  # seconds of new sound before a prompt is looked for again
 _MARGIN = 2.0  # seconds before the longest prompt that could just be ending
 
 

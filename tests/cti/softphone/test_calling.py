@@ -12,7 +12,7 @@ from ivr.errors import CallOver, NotInTime, NotRegistered
 from tests.cti.softphone.peer import Peer, capture, header, sdp
 
 QUICK = Times(t1=0.04, t2=0.16)
-HASTY = Times(t1=0.005, t2=0.02)  # gives up after 0.32 s
+HASTY = Times(t1=0.002, t2=0.008)  # gives up after 0.13 s
 TYPE = "Content-Type: application/sdp\r\n"
 CHALLENGE = 'Digest realm="r", nonce="{}", algorithm=MD5, qop="auth"'
 

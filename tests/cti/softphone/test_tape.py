@@ -139,10 +139,10 @@ def test_sources_extension_and_padding_are_no_sound() -> None:
     assert len(heard((0.0, header))) == 0
 
 
-def test_what_is_asked_for_is_cut_or_padded() -> None:
+def test_silence_up_to_now_is_added() -> None:
     tape = Tape()
     tape.add(0.0, packet(0))
-    assert len(tape.samples(0.01)) == 80
+    assert len(tape.samples(0.01)) == 160
     assert len(tape.samples(1.0)) == 8000
     assert len(tape.samples()) == 160
     tape.add(0.02, packet(1))
