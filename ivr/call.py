@@ -92,8 +92,28 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """How a spoken answer is listened to; times in milliseconds, except `first`.
+
+    `hangover` is the quiet that ends it; less speech than `min` is a noise, more than `max` too
+    much. `first` is the time in seconds to begin, for a question without keys. With `barge_in` the
+    prompt stops as soon as the caller begins to speak.
+    """
+
+    barge_in: bool = True
+    hangover: int = 500
+    min: int = 100
+    max: int = 15_000
+    first: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """One prompt and what may answer it. `words` are the phrases a recogniser should expect."""
+    """One prompt and what may answer it. `words` are the phrases a recogniser should expect.
+
+    Keys alone answer when there are no words, or `speech` is None. `barge_in` is by key.
+    `language` is the language spoken in the answer; "" = that of the utterance, else the call's.
+    """
 
     utterance: Utterance | None
     keys: Keys | None = Keys()
@@ -101,6 +121,8 @@ class Question:
     barge_in: bool = True
     flush: bool = False
     secret: bool = False
+    speech: Speech | None = Speech()
+    language: str = ""
 
 
 class HeardKind(StrEnum):
@@ -108,6 +130,14 @@ class HeardKind(StrEnum):
     SPEECH = "speech"
     NOTHING = "nothing"
     HANGUP = "hangup"
+
+
+class Trouble(StrEnum):
+    """Why there is no answer in words although they were listened for."""
+
+    NO_MATCH = "no_match"  # somebody spoke, but said nothing that was expected
+    TOO_MUCH = "too_much"  # they talked longer than the question allows
+    SPEECH_DOWN = "speech_down"  # nobody listens: keys alone work now
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +158,11 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The one answer to a question. `finished` tells that the finish key ended it."""
+    """The one answer to a question. `finished` tells that the finish key ended it.
+
+    `alternatives` are a recogniser's other guesses, best first. Speech that is no answer has kind
+    `speech`, no text, and its `trouble`; with `speech_down` the kind is what the keys made it.
+    """
 
     kind: HeardKind
     text: str = ""
@@ -137,6 +171,7 @@ class Heard:
     secret: bool = False
     finished: bool = False
     played: Played | None = None
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)

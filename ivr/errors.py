@@ -18,6 +18,7 @@ SantralError
     ├── RecogniserFailed      a speech engine broke, hung or could not be reached
     ├── TelephonyFault        Asterisk did not do what it was asked
     │   ├── BadAgi            bytes that are not AGI
+    │   ├── BadAeap           a message that is not AEAP
     │   ├── CommandRefused    510, 520, or a value that must not be sent
     │   ├── ReplyOverdue      no reply within the deadline
     │   ├── LineLost          Asterisk closed the socket without a hang-up
@@ -114,6 +115,10 @@ class TelephonyFault(Fault):
 
 class BadAgi(TelephonyFault):
     """The other side does not speak AGI."""
+
+
+class BadAeap(TelephonyFault):
+    """The other side does not speak AEAP."""
 
 
 class CommandRefused(TelephonyFault):

@@ -45,6 +45,9 @@ class Listener(Protocol):
 
     async def ask(self, call: AgiCall, question: Question) -> Heard: ...
 
+    async def leave(self, call: AgiCall) -> None:
+        """The call goes on without the engine: what was set up on its channel ends."""
+
 
 class AgiCall:
     """A call that has entered the engine. With a `listener` questions with words take speech too.
@@ -138,7 +141,7 @@ class AgiCall:
         """Play, listen, and give back what was heard."""
         if question.flush:
             await self.flush()
-        if question.words and self._listener is not None:
+        if question.words and question.speech is not None and self._listener is not None:
             return await self._listener.ask(self, question)
         return await questions.ask(self, question)
 
@@ -218,6 +221,8 @@ class AgiCall:
         await self._leave({"SANTRAL_DONE": "hangup"})
 
     async def _leave(self, values: Mapping[str, str]) -> None:
+        if self._listener is not None:
+            await self._listener.leave(self)
         await self.command(commands.set_variables(values))
         self._connection.close()
 

@@ -17,12 +17,14 @@ from ivr.errors import CommandRefused
 _BAD_IN_SOUND = re.compile(r"[\x00-\x1f\x7f&\"'\\]")
 _SPECIAL = re.compile(r"[,()\[\]]")
 _BAD_IN_VALUE = re.compile(r"[\x00-\x1f\x7f\"\\`]|\$[{\[(]")
+_BAD_IN_ENGINE = re.compile(r"[^A-Za-z0-9_-]")
 _BAD_IN_NAME = re.compile(r"[^A-Z0-9_]")
 _ROOM_FOR_SOUNDS = LONGEST_COMMAND - 200  # what else may stand in the line of an EXEC
 
 ANSWER = command("ANSWER")
 CHANNEL_STATUS = command("CHANNEL STATUS")
 BACKGROUND_STATUS = command("GET VARIABLE", "BACKGROUNDSTATUS")
+SPEECH_DESTROY = command("EXEC SpeechDestroy")
 PLAYBACK_STATUS = command("GET VARIABLE", "PLAYBACKSTATUS")
 
 
@@ -87,6 +89,29 @@ def wait(seconds: float) -> bytes:
 
 def set_digit_timeout(seconds: float) -> bytes:
     return command("EXEC MSet", f"TIMEOUT(digit)={seconds:g}")
+
+
+def speech_create(engine: str) -> bytes:
+    """Connect the channel to a speech engine of aeap.conf (apps/app_speech_utils.c)."""
+    if _BAD_IN_ENGINE.search(engine):
+        raise CommandRefused(f"{engine!r} cannot be the name of a speech engine.")
+    return command("EXEC SpeechCreate", engine)
+
+
+def speech_set(name: str, value: str) -> bytes:
+    """Tell the speech engine something; its answer is waited for, one second at most."""
+    return command("SET VARIABLE", f"SPEECH_ENGINE({name})", value)
+
+
+def speech_background(sounds: Sequence[str], first: float) -> bytes:
+    """Play and listen; `first` seconds after the last sound it gives up (0 = at once).
+
+    Without any sound Asterisk would wait for ever, so there has to be one. Unlike its siblings this
+    application wants no SpeechStart before it: it starts what is not started.
+    """
+    if not sounds:
+        raise CommandRefused("SpeechBackground without a sound never gives up.")
+    return command("EXEC SpeechBackground", f"{_joined(sounds)},{first:g}")
 
 
 def record_file(

@@ -1,4 +1,4 @@
-"""A process of ours never outlives the one that started it."""
+"""What a process of ours does first: bind its life to its parent's, and read its settings."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != before:
         sys.exit(1)  # the parent was gone before we could ask
+
+
+def first_line() -> bytes:
+    """One line of stdin, unbuffered: what comes after it belongs to the event loop."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 1)
+        if not piece:
+            break
+        line += piece
+    return line

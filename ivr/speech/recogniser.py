@@ -40,6 +40,9 @@ class Final:
         return self.guesses[0] if self.guesses else None
 
 
+NOTHING = Final()
+
+
 class Hearing(Protocol):
     """One question's recognition. Not used again after `finish` or `close`."""
 

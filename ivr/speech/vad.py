@@ -148,6 +148,11 @@ class EndPointer:
             return None
         return self._judge(max(self._quiet_ms, int((now - self._last_speech) * 1000)), now)
 
+    def due(self, now: float) -> float:
+        """Seconds until `tick` could have something to say if no audio came any more."""
+        quiet = max(self._quiet_ms / 1000, now - self._last_speech)
+        return self.settings.hangover / 1000 - quiet
+
     def pause_noticed(self, ms: int, now: float) -> Activity | None:
         """The recogniser says that no word was spoken for `ms`: in noise it knows better."""
         if not self.speaking or self.over or ms < self.settings.hangover:

@@ -31,6 +31,7 @@ class Kind(IntEnum):
     FINAL = 18  # {"guesses": [[text, confidence], …]}
     FAILED = 19  # {"message"}
     PONG = 20
+    WORDS = 21  # the engine understood something new
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import numpy as np
 from ivr.errors import SantralError
 from ivr.speech import wire
 from ivr.speech.engines import SpeechSettings, build_chain
-from ivr.speech.parent import die_with_parent
+from ivr.speech.parent import die_with_parent, first_line
 from ivr.speech.recogniser import RATE, Recogniser
 from ivr.speech.wire import Kind, Message
 
@@ -80,8 +80,8 @@ class Worker:
             if message.kind is Kind.FINISH:
                 break
             partial = await hearing.feed(message.body)
-            if partial is not None and partial.paused:
-                self._send(begin.question, Kind.PAUSED)
+            if partial is not None:
+                self._send(begin.question, Kind.PAUSED if partial.paused else Kind.WORDS)
         final = await hearing.finish()
         guesses = [[guess.text, guess.confidence] for guess in final.guesses]
         self._send(begin.question, Kind.FINAL, {"guesses": guesses})
@@ -129,12 +129,9 @@ def _take_stdout() -> int:
 def main() -> None:
     die_with_parent()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
-    line = b""
-    while not line.endswith(b"\n"):  # unbuffered: the messages after it belong to the loop
-        piece = os.read(0, 1)
-        if not piece:
-            return
-        line += piece
+    line = first_line()
+    if not line:
+        return
     asyncio.run(serve(SpeechSettings.from_dict(json.loads(line))))
 
 

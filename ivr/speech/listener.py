@@ -1,0 +1,157 @@
+"""The process that Asterisk's speech applications talk to: AEAP over a WebSocket on loopback.
+
+Started by `supervisor.py` as `python -m ivr.speech.listener`: settings as JSON in the first line of
+stdin; when stdin ends, it ends. It says on stdout, in lines of JSON, that it is ready and, every
+half second, that it is alive. It opens its socket only when a recogniser is warm: a connection that
+is accepted but not answered would hold Asterisk's channel for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+
+from aiohttp import WSMsgType, web
+
+from ivr.errors import BadAeap, SantralError
+from ivr.speech import aeap
+from ivr.speech.engines import SpeechSettings
+from ivr.speech.parent import die_with_parent, first_line
+from ivr.speech.pool import Pool
+from ivr.speech.session import Session
+
+log = logging.getLogger(__name__)
+
+BEAT = 0.5  # seconds between signs of life
+_CLOSE = 0.5  # seconds the other side has to say good-bye
+
+
+class Listener:
+    """Serves AEAP at `/aeap`. Async context: the port is open inside it."""
+
+    def __init__(self, settings: SpeechSettings, pool: Pool) -> None:
+        self.settings = settings
+        self.port = 0
+        self.calls = 0
+        self._pool = pool
+        app = web.Application()
+        app.router.add_get("/aeap", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE)
+
+    async def __aenter__(self) -> Listener:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.settings.host, self.settings.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        """A connection that we cannot serve is refused here, by HTTP: see `aeap.py`."""
+        if self.calls >= self.settings.calls:
+            log.warning("a call is refused: %d are served already", self.calls)
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse(
+            protocols=(aeap.PROTOCOL,),
+            timeout=_CLOSE,
+            compress=False,
+            max_msg_size=aeap.LONGEST * 4,
+        )
+        await socket.prepare(request)
+        self.calls += 1
+        try:
+            await self._talk(socket)
+        finally:
+            self.calls -= 1
+        return socket
+
+    async def _talk(self, socket: web.WebSocketResponse) -> None:
+        outgoing: asyncio.Queue[str | None] = asyncio.Queue()
+        sender = asyncio.create_task(_send(socket, outgoing))
+        session = Session(self._pool, outgoing.put_nowait)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.BINARY:
+                    session.audio(message.data)
+                elif message.type is WSMsgType.TEXT:
+                    session.text(message.data)
+        except BadAeap as error:
+            log.warning("a connection is closed: %s", error)
+        finally:
+            session.closed()
+            outgoing.put_nowait(None)
+            await sender
+
+
+async def _send(socket: web.WebSocketResponse, outgoing: asyncio.Queue[str | None]) -> None:
+    """Send what is queued; a None closes the connection."""
+    try:
+        while (text := await outgoing.get()) is not None:
+            await socket.send_str(text)
+    except (ConnectionError, RuntimeError):
+        pass  # it is gone; its reader notices, too
+    await socket.close()
+
+
+async def run(settings: SpeechSettings, say: asyncio.StreamWriter, stop: asyncio.Event) -> None:
+    """Serve until `stop`. Raises `RecogniserFailed` or OSError when it cannot begin."""
+    pool = Pool(settings)
+    await pool.start()
+    try:
+        async with Listener(settings, pool) as listener:
+            news = {"port": listener.port, "pid": os.getpid()}
+            while not stop.is_set():
+                beat = {"calls": listener.calls, "workers": pool.ready, "restarts": pool.restarts}
+                line = {"ready": True, **news, **beat, "languages": pool.languages()}
+                say.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                try:
+                    async with asyncio.timeout(BEAT):
+                        await stop.wait()
+                except TimeoutError:
+                    continue
+    finally:
+        await pool.stop()
+
+
+async def serve(settings: SpeechSettings) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    pipe, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.streams.FlowControlMixin(loop=loop), sys.stdout.buffer
+    )
+    say = asyncio.StreamWriter(pipe, protocol, None, loop)
+    stop = asyncio.Event()
+
+    async def until_stdin_ends() -> None:
+        await reader.read()
+        stop.set()
+
+    watching = asyncio.create_task(until_stdin_ends())
+    try:
+        await run(settings, say, stop)
+    finally:
+        watching.cancel()
+
+
+def main() -> int:
+    die_with_parent()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    line = first_line()
+    if not line:
+        return 1
+    try:
+        asyncio.run(serve(SpeechSettings.from_dict(json.loads(line))))
+    except (SantralError, OSError) as error:
+        log.error("the speech listener cannot serve: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
