@@ -91,9 +91,12 @@ class Flow(Model):
         own = step.exits()
         if not step.asks:
             return own
-        flows = {"no_input": self.no_input, "no_match": self.no_match}
-        shared = {kind: retry.next for kind, retry in flows.items() if retry}
-        return {**shared, **self.command_ways, **own}
+        shared = {
+            kind: retry.next
+            for kind in sorted(step.gives_up())
+            if (retry := getattr(self, kind, None))
+        }
+        return {**shared, **(self.command_ways if step.obeys else {}), **own}
 
     @cached_property
     def command_ways(self) -> Mapping[str, Target]:
@@ -108,7 +111,7 @@ class Flow(Model):
     def offers(self, step: Step) -> Iterator[Offer]:
         """What a caller can choose at a step: its own options, then the flow's commands."""
         yield from step.offers()
-        if step.asks:
+        if step.obeys:
             for name, command in self.commands:
                 if command is not None:
                     place = ("globals", name)
@@ -120,11 +123,11 @@ class Flow(Model):
         yield from step.prompts()
         if not step.asks:
             return
-        for kind in ("no_input", "no_match"):
-            retry = getattr(self, kind)
+        for kind in sorted(step.gives_up()):
+            retry = getattr(self, kind, None)
             if retry and not getattr(step, kind, None):
                 yield from retry.prompt
-        if self.commands.help and not getattr(step, "help", None):
+        if self.commands.help and step.obeys and not getattr(step, "help", None):
             yield self.commands.help.prompt
 
     def used_prompts(self) -> Iterator[str]:

@@ -114,6 +114,7 @@ class Asking(Step):
     secret: bool = False
 
     asks: ClassVar[bool] = True
+    obeys: ClassVar[bool] = True
 
     def retry(self, talk: Conversation, kind: str) -> Retry:
         retry: Retry | None = getattr(self, kind) or getattr(talk.flow, kind)

@@ -70,6 +70,7 @@ class Step(Model):
     note: str = ""
 
     asks: ClassVar[bool] = False  # whether the caller is asked something and can answer
+    obeys: ClassVar[bool] = False  # whether the flow's commands work in it
     ends: ClassVar[bool] = False  # whether the conversation on this line may be over after it
     to_person: ClassVar[bool] = False  # whether it puts the caller on the way to a person
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ivr import events
 from ivr.call import HeardKind, Keys, Recorded
@@ -33,6 +33,11 @@ class Record(Asking):
     review: PromptName | None = None
     no_input: Retry | None = None
     next: Target
+
+    obeys: ClassVar[bool] = False
+
+    def gives_up(self) -> frozenset[Outcome]:
+        return frozenset({"no_input"})
 
     def prompts(self) -> Iterator[str]:
         yield from super().prompts()

@@ -17,7 +17,7 @@ def options(view: View) -> Iterator[Finding]:
         own = list(step.offers())
         if own:
             yield from _Question(view, number).findings(list(view.flow.offers(step)))
-    asking = next((n for n, step in enumerate(view.ways.steps) if step.asks), None)
+    asking = next((n for n, step in enumerate(view.ways.steps) if step.obeys), None)
     if asking is not None:
         offers = view.flow.offers(view.ways.steps[asking])
         yield from _Question(view, None).findings([offer for offer in offers if offer.command])

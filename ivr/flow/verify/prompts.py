@@ -12,6 +12,7 @@ from ivr.sayas import LANGUAGES
 def prompts(view: View) -> Iterator[Finding]:
     yield from _there(view)
     yield from _texts(view)
+    yield from _spoken(view)
     if view.world:
         yield from _recordings(view)
 
@@ -32,6 +33,17 @@ def _there(view: View) -> Iterator[Finding]:
         yield view.finding("no-such-prompt", view.anywhere(prompt), message)
     for name in flow.prompts.keys() - used - flow.shared.keys():
         yield view.finding("unused-prompt", ("prompts", name), f"no step says prompt '{name}'")
+
+
+def _spoken(view: View) -> Iterator[Finding]:
+    """Languages that a step goes on in."""
+    flow = view.flow
+    for number, step in enumerate(view.ways.steps):
+        for language in step.speaks():
+            if language not in flow.languages:
+                message = f"flow '{flow.name}' does not speak '{language}'"
+                place = view.holding_place(view.ways.names[number], language)[2:]
+                yield view.at("missing-language", number, place, message)
 
 
 def _texts(view: View) -> Iterator[Finding]:

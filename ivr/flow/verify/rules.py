@@ -71,8 +71,8 @@ _TABLE: Final = (
     ("unknown-column", ERROR, "The query has no such column.", "Name one of its results."),
     # Prompts
     ("no-such-prompt", ERROR, "There is no prompt of this name.", "Correct it, or write it."),
-    ("missing-language", ERROR, "The prompt is missing in a language of the flow.",
-     "Write it in that language."),
+    ("missing-language", ERROR, "The prompt, or the flow, does not have this language.",
+     "Write it in that language too."),
     ("unused-prompt", WARNING, "No step says this prompt.", "Use it or remove it."),
     ("empty-prompt", ERROR, "The prompt says nothing.", "Write what is to be said."),
     ("no-filter", ERROR, "A language has no words for this kind of value.",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ivr.flow.finding import Finding, meant
 from ivr.flow.verify.view import View
-from ivr.steps.asking import NO_INPUT, NO_MATCH, Asking
 from ivr.steps.base import RETURN
 
 
@@ -26,13 +25,9 @@ def targets(view: View) -> Iterator[Finding]:
                 path = view.ways.path(number)
                 message += meant(target, flow.steps)
                 yield view.finding("no-such-step", place, message, path)
-        if isinstance(step, Asking):
-            for outcome in (NO_INPUT, NO_MATCH):
-                if outcome not in ways:
-                    message = (
-                        f"question '{name}' needs a '{outcome}' with a 'next', here or in the flow"
-                    )
-                    yield view.at("no-end", number, (), message)
+        for outcome in sorted(step.gives_up() - ways.keys()):
+            message = f"question '{name}' needs a '{outcome}' with a 'next', here or in the flow"
+            yield view.at("no-end", number, (), message)
 
 
 def reach(view: View) -> Iterator[Finding]:

@@ -1,0 +1,83 @@
+"""What can be done with flows without a telephone: check, try, call, graph, schema, replay."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from cti.settings import Settings
+
+CHECK: Final = """examples:
+  santral check                            the flows in ./scenarios, as a whole
+  santral check scenarios/order_line.yaml  one file, with what stands beside it
+  santral check --sarif > check.sarif      for editors and CI; --json for scripts
+  santral check --codes                    every code there is, and what to do about it
+
+Prints each finding as file:line:column: severity code: message, with the path a caller would take
+to it. Exit 0: nothing but notes. Exit 1: errors or warnings. An error keeps a flow from the line.
+"""
+
+
+def add_commands(commands: Any) -> None:
+    check = _command(commands, "check", "prove the flows before a caller hears them", CHECK)
+    _path(check)
+    form = check.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, for scripts")
+    form.add_argument("--sarif", action="store_true", help="SARIF 2.1.0, for editors and CI")
+    form.add_argument("--codes", action="store_true", help="list the codes and stop")
+    check.set_defaults(run=run_check)
+
+
+def _command(commands: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about.capitalize() + ".",
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _path(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", nargs="?", type=Path, help="a folder or a file (./scenarios)")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _say_json(data: Any) -> None:
+    _say(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def _folder(path: Path | None, settings: Settings) -> tuple[Path, Path | None]:
+    """The folder that is meant, and the one file of it where one was given."""
+    given = path or settings.scenarios
+    return (given.parent, given) if given.is_file() else (given, None)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    from ivr.flow.folder import check_folder
+    from ivr.flow.report import as_json, as_sarif, as_text, failing
+    from ivr.flow.verify.rules import RULES
+
+    if arguments.codes:
+        for rule in RULES.values():
+            _say(f"{rule.code:20} {rule.severity.value:8} {rule.means} {rule.do}")
+        return 0
+    settings = Settings.from_environment()
+    folder, only = _folder(arguments.path, settings)
+    sounds = settings.sounds if arguments.path is None else None
+    checked = check_folder(folder, sounds)
+    found = [f for f in checked.findings if only is None or Path(f.file) == only]
+    if arguments.json:
+        _say_json(as_json(checked, found))
+    elif arguments.sarif:
+        _say_json(as_sarif(found))
+    else:
+        _say(as_text(checked, found))
+    return int(failing(found))
