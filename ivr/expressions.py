@@ -82,10 +82,12 @@ def _spoken(name: str, filter_: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(filter_)
     def apply(context: Context, value: Any, *args: Any, **options: Any) -> str:
         options.setdefault("language", context.get("language", "tr"))
+        if isinstance(value, StrictUndefined):
+            str(value)  # an undefined value says here what is missing
         try:
             return filter_(value, *args, **options)
-        except (TypeError, ValueError, ArithmeticError) as error:
-            raise ExpressionFault(f"'{name}' cannot say {value!r}: {error}") from error
+        except (TypeError, ValueError, ArithmeticError) as error:  # the value may be secret
+            raise ExpressionFault(f"'{name}' cannot say it: {error}") from error
 
     return apply
 
@@ -348,10 +350,12 @@ class Template(_Source):
 
     @staticmethod
     def _cut(rendered: str) -> tuple[Piece, ...]:
-        found = []
+        found: list[Piece] = []
         for match in PIECE.finditer(rendered[: MAX_TEXT * 2]):
             fixed = match["value"] is None
             text = _squeeze(match["fixed"] if fixed else match["value"])
-            if _speakable(text):
+            if _speakable(text) or (fixed and text and found):  # a stop between values is a pause
                 found.append(Piece(text, fixed))
+        while found and not _speakable(found[-1].text):
+            found.pop()
         return tuple(found)

@@ -57,7 +57,7 @@ class SoundCache:
     @staticmethod
     def key(identity: str, unit: Unit) -> str:
         """Half a SHA-256, since names travel in AGI lines."""
-        parts = (str(FORMAT), identity, str(unit.lead), str(unit.tail), unit.text)
+        parts = (str(FORMAT), identity, str(unit.pause), unit.text)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
     @staticmethod

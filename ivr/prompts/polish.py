@@ -14,11 +14,12 @@ SILENCE = 10 ** (-50 / 20)  # what is below is silence
 BELOW_SPEECH = 10 ** (-35 / 20)  # and what is this far below the speech itself
 WINDOW = TELEPHONE_RATE // 200  # 5 ms
 KEEP_BEFORE, KEEP_AFTER = 2 * WINDOW, 4 * WINDOW  # so that an s or an f is not cut
+LEAD = 10  # ms of silence before a sound
 FADE = TELEPHONE_RATE * 3 // 1000
 
 
-def polish(samples: Samples, rate: int, lead: int, tail: int) -> Samples:
-    """The sound at 8 kHz with `lead` and `tail` ms of silence. PromptUnavailable: it is silent."""
+def polish(samples: Samples, rate: int, pause: int) -> Samples:
+    """The sound at 8 kHz with `pause` ms of silence behind it. PromptUnavailable: it is silent."""
     sound = resample(samples, rate, TELEPHONE_RATE).astype(np.float64) / 32768
     levels = _levels(sound)
     loud = np.flatnonzero(levels > _threshold(levels))
@@ -30,7 +31,7 @@ def polish(samples: Samples, rate: int, lead: int, tail: int) -> Samples:
     ramp = np.linspace(0.0, 1.0, min(FADE, speech.size))
     speech[: ramp.size] *= ramp
     speech[speech.size - ramp.size :] *= ramp[::-1]
-    whole = np.concatenate([_silence(lead), speech, _silence(tail)])
+    whole = np.concatenate([_silence(LEAD), speech, _silence(pause)])
     return (whole * 32767).round().astype(np.int16)
 
 

@@ -84,4 +84,4 @@ def _read(path: Path, unit: Unit) -> Samples:
         raise PromptUnavailable("The synthesiser wrote no sound.") from error
     if not samples.size:
         raise PromptUnavailable("The synthesiser wrote an empty sound.")
-    return polish(samples, rate, unit.lead, unit.tail)
+    return polish(samples, rate, unit.pause)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
 from functools import cache, lru_cache
 
 from ivr.call import Piece
 from ivr.sayas import LANGUAGES
 
-LEAD, TAIL, BETWEEN_SIGNS = 10, 30, 60  # ms: before a sound, after it, from digit to digit
+GOES_ON, BETWEEN_SIGNS = 30, 60  # ms, in the middle of a sentence; from digit to digit
 PAUSES = {",": 150, ":": 200, ";": 200, ".": 200, "!": 200, "?": 200, "…": 200}  # ms
 _FIRST_STOP = re.compile(r"^([.,:;!?…]+)\s*")
 _CLOSING = "\"'”’»)] "
@@ -30,43 +31,45 @@ _SPOKEN = re.compile(r"[^\W_]|[%€$£₺°]")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One sound: what the engine is to say, and the silence around it in milliseconds."""
+    """One sound: what the engine is to say, and the pause behind it in milliseconds."""
 
     text: str
-    lead: int = LEAD
-    tail: int = TAIL
+    pause: int
+
+
+class After(Enum):
+    """What stands behind a piece that has no mark at its own end."""
+
+    THE_END = ""
+    A_COMMA = ","
+    MORE = "more"
 
 
 @lru_cache(maxsize=4096)
 def units_of(pieces: tuple[Piece, ...], language: str) -> tuple[Unit, ...]:
-    """The sounds of an utterance, in order. Pieces without a word in them only make a pause."""
-    cleaned = [(clean(piece.text), piece.fixed) for piece in pieces]
-    spoken = [(text, fixed) for text, fixed in cleaned if text]
+    """The sounds of an utterance, in order. A piece without a word in it only makes a pause."""
+    texts = [clean(piece.text) for piece in pieces]
     found: list[Unit] = []
-    for place, (text, fixed) in enumerate(spoken):
-        if not _SPOKEN.search(text):
-            if (stop := _FIRST_STOP.match(text)) and found:
-                found[-1] = replace(found[-1], tail=PAUSES[stop[1][0]])
-            continue
-        rest = [text for text, _ in spoken[place + 1 :]]
-        goes_on = bool(rest) and not _FIRST_STOP.match(rest[0]) and _any_spoken(rest)
-        signs = () if fixed else _signs(text, language)
-        found += _of_signs(signs, goes_on) if signs else [_unit(text, goes_on)]
+    for place, text in enumerate(texts):
+        if _SPOKEN.search(text):
+            after = _after(texts[place + 1 :])
+            signs = () if pieces[place].fixed else _signs(text, language)
+            found += _of_signs(signs, after) if signs else [_unit(text, after)]
     return tuple(found)
 
 
 def fixed_units(text: str) -> Iterator[Unit]:
-    """Every sound a fixed piece may become: the end of its sentence, and where it goes on."""
+    """Every sound a fixed piece may become, by what follows it."""
     text = clean(text)
     if _SPOKEN.search(text):
-        yield from dict.fromkeys(_unit(text, goes_on) for goes_on in (False, True))
+        yield from dict.fromkeys(_unit(text, after) for after in After)
 
 
 def sign_units(language: str) -> Iterator[Unit]:
-    """The sounds of every digit and letter, in each place of a number it may have."""
+    """The sounds of every digit and letter, in each place it may have."""
     for sign in sorted(_all_signs(language)):
-        yield from _of_signs(((sign, sign), (sign,)), goes_on=False)
-        yield from _of_signs(((sign,),), goes_on=True)
+        for after in After:
+            yield from _of_signs(((sign,),), after)
 
 
 def clean(text: str) -> str:
@@ -75,18 +78,28 @@ def clean(text: str) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
 
 
-def _any_spoken(texts: list[str]) -> bool:
-    return any(_SPOKEN.search(text) for text in texts)
+def _after(rest: list[str]) -> After:
+    if not any(_SPOKEN.search(text) for text in rest):
+        return After.THE_END
+    stop = _FIRST_STOP.match(next(text for text in rest if text))
+    if stop is None:
+        return After.MORE
+    return After.A_COMMA if stop[1] == "," else After.THE_END
 
 
-def _unit(text: str, goes_on: bool) -> Unit:
-    lead = LEAD
-    if stop := _FIRST_STOP.match(text):
-        lead, text = PAUSES[stop[1][0]], text[stop.end() :]
+def _unit(text: str, after: After) -> Unit:
+    text = _FIRST_STOP.sub("", text)  # it has made the pause of what is before
     last = text.rstrip(_CLOSING)[-1:]
     if last in PAUSES:
-        return Unit(text, lead, PAUSES[last])
-    return Unit(f"{text}," if goes_on else text, lead)
+        return Unit(text, PAUSES[last])
+    return _before(text, after, GOES_ON)
+
+
+def _before(text: str, after: After, goes_on: int) -> Unit:
+    """A text without a mark at its end, before what comes after it."""
+    if after is After.MORE:
+        return Unit(f"{text},", goes_on)
+    return Unit(f"{text},", PAUSES[","]) if after is After.A_COMMA else Unit(text, PAUSES["."])
 
 
 def _signs(text: str, language: str) -> tuple[tuple[str, ...], ...]:
@@ -105,13 +118,9 @@ def _all_signs(language: str) -> frozenset[str]:
     return frozenset((*map(spoken.cardinal, range(10)), *spoken.alphabet))
 
 
-def _of_signs(groups: tuple[tuple[str, ...], ...], goes_on: bool) -> Iterator[Unit]:
+def _of_signs(groups: tuple[tuple[str, ...], ...], after: After) -> Iterator[Unit]:
     for number, group in enumerate(groups, start=1):
-        last_group = number == len(groups)
+        behind = after if number == len(groups) else After.A_COMMA
         for place, sign in enumerate(group, start=1):
-            if place < len(group) or (last_group and goes_on):
-                yield Unit(f"{sign},", tail=BETWEEN_SIGNS)
-            elif not last_group:
-                yield Unit(f"{sign},", tail=PAUSES[","])
-            else:
-                yield Unit(sign)
+            here = behind if place == len(group) else After.MORE
+            yield _before(sign, here, BETWEEN_SIGNS)

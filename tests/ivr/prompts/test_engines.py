@@ -29,7 +29,7 @@ async def made(engine: EspeakNg | CommandLine | Pyttsx3, text: str, language: st
     """Seconds of sound."""
     studio = Studio(engine, deadline=20)
     try:
-        return len(await studio.make(Unit(text), language, urgent=True)) / 8000
+        return len(await studio.make(Unit(text, 0), language, urgent=True)) / 8000
     finally:
         await studio.close()
 
@@ -102,7 +102,7 @@ async def test_an_engine_that_hangs_is_killed_with_its_children(
 ) -> None:
     studio = Studio(CommandLine(speaker("hang-with-child")), deadline=1.0)
     with pytest.raises(PromptUnavailable, match="longer than"):
-        await studio.make(Unit("selam"), "tr", urgent=False)
+        await studio.make(Unit("selam", 0), "tr", urgent=False)
     await studio.close()
     pids = [json.loads(line)["pid"] for line in log.read_text().splitlines()]
     pids.append(int(log.with_suffix(".child").read_text()))
@@ -223,6 +223,6 @@ async def test_pyttsx3_comes_back_when_its_process_is_killed(
     assert len(workers) == 1
     workers[0].kill()
     studio = Studio(pyttsx3)
-    assert await studio.make(Unit("bir"), "tr", urgent=True) is not None
+    assert await studio.make(Unit("bir", 0), "tr", urgent=True) is not None
     await studio.close()
     assert not [w for w in psutil.Process(os.getpid()).children() if "worker" in str(w.cmdline())]

@@ -72,15 +72,15 @@ async def test_what_is_cached_starts_no_process(
     needs = Needs(whole=(Whole(HELLO),), pieces=(("tr", "Tutarı"), ("tr", "lira.")))
     first = await open_library(engine="command", command=speaker())
     done = await first.prepare(needs)
-    assert (done.made, done.found) == (4, 0)
-    assert sorted(asked()) == ["Merhaba.", "Tutarı", "Tutarı,", "lira."]
+    assert (done.made, done.found) == (5, 0)
+    assert sorted(asked()) == ["Merhaba.", "Tutarı", "Tutarı,", "Tutarı,", "lira."]
     await first.files(said("Tutarı", "=bin", "lira."))
     second = await open_library(engine="command", command=speaker())
     done = await second.prepare(needs)
-    assert (done.made, done.found) == (0, 4)
+    assert (done.made, done.found) == (0, 5)
     await second.files(HELLO)
     await second.files(said("Tutarı", "=bin", "lira."))
-    assert len(asked()) == 5
+    assert len(asked()) == 6
 
 
 async def test_what_is_fixed_is_answered_without_looking_at_the_disk(
@@ -142,7 +142,7 @@ async def test_a_broken_engine_is_told_and_what_can_be_had_is_ready(
 ) -> None:
     recorded(tmp_path / "sounds" / "tr" / "hello.wav")
     library = await open_library(espeak=str(tmp_path / "nothing"))
-    with pytest.raises(PromptUnavailable, match=r"'Tutarı,?' \(tr\).*cannot be started.*1 more"):
+    with pytest.raises(PromptUnavailable, match=r"'Tutarı,?' \(tr\).*cannot be started.*2 more"):
         await library.prepare(whole(HELLO) + Needs(pieces=(("tr", "Tutarı"),)))
     assert len(await library.files(HELLO)) == 1
     with pytest.raises(PromptUnavailable):
