@@ -1,0 +1,89 @@
+"""`santral demo`: everything on this machine, with one command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from cti.settings import HOME
+
+EXAMPLE = """examples:
+  santral demo                          Asterisk, engine and shop; Ctrl-C stops them
+  santral demo --call                   place one scripted call and tell it as it happens
+  santral demo --call --json            the same as data
+  santral demo --call --record call.wav keep what the caller heard
+"""
+
+
+def add_commands(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="bring everything up on this machine, and call it",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    demo.add_argument("--call", action="store_true", help="place one scripted call, then stop")
+    demo.add_argument("--json", action="store_true", help="tell the call as data")
+    demo.add_argument("--record", type=Path, metavar="FILE", help="keep what the caller heard")
+    demo.set_defaults(run=run_demo)
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_until_stopped(arguments))
+
+
+async def _until_stopped(arguments: argparse.Namespace) -> int:
+    """Ctrl-C and SIGTERM end it at any moment, with everything that was started."""
+    work = asyncio.ensure_future(_demo(arguments))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        return 0 if not arguments.call else 130
+
+
+async def _demo(arguments: argparse.Namespace) -> int:
+    from cti.demo import demo_running
+    from cti.demo_call import call_the_shop
+
+    async with demo_running(HOME / ".santral", _say) as demo:
+        if not arguments.call:
+            _say(_what_to_dial(demo))
+            await demo.ended()
+        tell = (lambda line: None) if arguments.json else _tell
+        result = await call_the_shop(demo, tell, arguments.record)
+        if arguments.json:
+            print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        return 0 if result.heard_status else 1
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _what_to_dial(demo: Any) -> str:
+    host, port = demo.sip
+    return f"""
+The shop's line is open. Set up any softphone on this machine:
+
+    server    {host}:{port} (UDP)
+    user      {demo.account.name}
+    password  {demo.account.password}
+
+and dial 100 (Turkish) or 200 (English). Order 1234 is on its way; it is found because this
+account calls as {demo.account.title}, {demo.account.number}.
+
+    log of the engine     {demo.settings.state / "engine.log"}
+    Asterisk's manager    {host}:{demo.asterisk.settings.ami_port}
+
+Ctrl-C stops everything."""

@@ -1,0 +1,173 @@
+"""The demo: an Asterisk, an engine and a small shop on this machine, all on loopback.
+
+What makes an instance itself - its ports, its secrets - is kept in `.santral/demo`, so that a
+softphone that was set up once works at the next start too. None of it is ever in git.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import shlex
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NoReturn, Self
+
+from cti.asterisk import (
+    Account,
+    Asterisk,
+    Espeak,
+    InstanceSettings,
+    Progress,
+    find_asterisk,
+    find_espeak,
+    free_ports,
+)
+from cti.asterisk.instance import write_private
+from cti.asterisk.ports import are_free
+from cti.db.engine import open_engine
+from cti.db.migrate import upgrade
+from cti.demo_shop import CALLER, CALLER_NAME, seed_shop
+from cti.engine_process import EngineProcess
+from cti.settings import Settings
+from ivr.errors import AsteriskDown, BadInput, EngineDown
+
+ACCOUNT: Final = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays from one start to the next: ports and secrets of this checkout's demo."""
+
+    name: str
+    sip_port: int
+    ami_port: int
+    http_port: int
+    rtp_ports: tuple[int, int]
+    agi_port: int
+    ami_secret: str
+    agi_key: str
+    password: str
+
+    @classmethod
+    def fresh(cls, directory: Path) -> Self:
+        made = InstanceSettings.fresh(directory)
+        return cls(
+            made.name, made.sip_port, made.ami_port, made.http_port, made.rtp_ports,
+            free_ports(1)[0], made.ami_secret, made.agi_key, Account.fresh(ACCOUNT).password,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """What was kept, unless there is nothing or one of its ports is taken now."""
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            kept = cls(**{**data, "rtp_ports": tuple(data["rtp_ports"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        ports = (kept.sip_port, kept.ami_port, kept.http_port, kept.agi_port)
+        return kept if are_free(ports) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What is running: where it listens, and who may call."""
+
+    asterisk: Asterisk
+    engine: EngineProcess
+    account: Account
+    settings: Settings
+    espeak: str
+
+    async def ended(self) -> NoReturn:
+        """Wait until one of them ends by itself; `Fault` says which."""
+        engine = asyncio.ensure_future(self.engine.wait())
+        asterisk = asyncio.ensure_future(self.asterisk.wait())
+        await asyncio.wait({engine, asterisk}, return_when=asyncio.FIRST_COMPLETED)
+        raise EngineDown if engine.done() else AsteriskDown
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        return self.asterisk.settings.bind, self.asterisk.settings.sip_port
+
+
+@contextlib.asynccontextmanager
+async def demo_running(state: Path, progress: Progress) -> AsyncIterator[Demo]:
+    """Everything, up and serving; on leaving nothing is left running.
+
+    Raises `BadInput` when this checkout's demo runs already, `CannotInstall` when something that
+    it needs cannot be had.
+    """
+    home = state / "demo"
+    home.mkdir(parents=True, exist_ok=True)
+    with _alone(home / "lock"):
+        installation = await find_asterisk(state, progress)
+        espeak = await find_espeak(state, progress)
+        kept = await asyncio.to_thread(_kept, home)
+        settings = Settings(
+            state=home, agi_port=kept.agi_port, agi_key=kept.agi_key, log_level="info",
+            ami_port=kept.ami_port, ami_user="santral", ami_secret=kept.ami_secret,
+        )  # fmt: skip
+        await _open_shop(settings)
+        account = Account(
+            ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
+        )
+        instance = InstanceSettings(
+            directory=home / "asterisk", sip_port=kept.sip_port, ami_port=kept.ami_port,
+            http_port=kept.http_port, rtp_ports=kept.rtp_ports, ami_secret=kept.ami_secret,
+            agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
+            accounts=(account,), sounds=settings.announcements,
+        )  # fmt: skip
+        progress("starting the engine (the first time it makes the prompts) ...")
+        environment = engine_environment(settings, espeak)
+        async with (
+            EngineProcess(environment, home / "engine.log") as engine,
+            Asterisk(installation, instance) as asterisk,
+        ):
+            yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program))
+
+
+def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
+    """What the engine's process is given: these settings, and espeak-ng where it was unpacked."""
+    return {
+        "SANTRAL_STATE": str(settings.state),
+        "SANTRAL_SCENARIOS": str(settings.scenarios),
+        "SANTRAL_SOUNDS": str(settings.sounds),
+        "SANTRAL_AGI_PORT": str(settings.agi_port),
+        "SANTRAL_AGI_KEY": settings.agi_key.get_secret_value(),
+        "SANTRAL_ESPEAK": shlex.join(espeak.program),
+        "SANTRAL_DRAIN": str(settings.drain),
+        "SANTRAL_LOG_LEVEL": settings.log_level,
+    }
+
+
+async def _open_shop(settings: Settings) -> None:
+    database = open_engine(settings.journal_database)
+    try:
+        await upgrade(database)
+        await seed_shop(database)
+    finally:
+        await database.dispose()
+
+
+def _kept(home: Path) -> Kept:
+    path = home / "instance.json"
+    kept = Kept.read(path)
+    if kept is None:
+        kept = Kept.fresh(home / "asterisk")
+        write_private(path, json.dumps(asdict(kept), indent=2) + "\n")
+    return kept
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One demo a checkout: a lock that the kernel drops with its owner."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput("the demo of this checkout runs already; stop it with Ctrl-C") from None
+        yield

@@ -1,0 +1,103 @@
+"""The engine as a child process of a local run: started, waited for until it serves, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from cti.asterisk import child
+from cti.settings import HOME
+from ivr.errors import EngineDown
+
+READY: Final = re.compile(rb"ready agi=(\d+)")
+START_TIMEOUT: Final = 120.0  # seconds; the first start synthesises every prompt
+STOP_TIMEOUT: Final = 40.0
+
+
+class EngineProcess:
+    """`santral engine` with the given environment, for the length of an `async with`.
+
+    It dies with us. Its log goes to `log`; `port` is where it takes calls once it is ready.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self._environment = environment
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start and return when it serves calls. `EngineDown` tells the end of its log."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", child.__file__, str(os.getpid())),
+                *(sys.executable, "-m", "cti.cli", "engine"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(HOME), **self._environment},
+            )
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        match = READY.match(line)
+        if match is None:
+            await self.kill()
+            raise EngineDown(f"the engine did not start:\n{self._end_of_log()}")
+        self.port = int(match[1])
+
+    async def wait(self) -> int:
+        """Return its exit code when it has ended by itself."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Let calls in progress finish, then end; killed when it does not."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """`kill -9`, and wait until it is gone."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        if self._process is not None:
+            await self._process.wait()
+
+    def _end_of_log(self) -> str:
+        lines = self._log.read_text("utf-8", "replace").splitlines()
+        return "\n".join(lines[-15:])
