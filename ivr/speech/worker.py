@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -90,15 +91,20 @@ class Worker:
         self._out.write(wire.pack(question, kind, body or b""))
 
 
-async def warm(engine: Recogniser) -> None:
-    """Run half a second of noise through an engine, with and without a grammar."""
+async def warm(engine: Recogniser, phrases: Sequence[str] = ("yes", "evet")) -> None:
+    """Run half a second of noise through an engine, without a grammar and with one.
+
+    What an engine cannot do is no reason not to use it: pocketsphinx hears no free speech, and a
+    remote engine may come later.
+    """
     noise = np.random.default_rng(1).normal(0, 300, RATE // 2).astype("<i2").tobytes()
-    try:
-        hearing = await engine.listen(())
-        await hearing.feed(noise)
-        await hearing.finish()
-    except SantralError as error:  # a remote engine may come later
-        log.warning("%s is not warm: %s", engine.name, error)
+    for grammar in ((), phrases):
+        try:
+            hearing = await engine.listen(grammar)
+            await hearing.feed(noise)
+            await hearing.finish()
+        except SantralError as error:
+            log.info("%s is not warm: %s", engine.name, error)
 
 
 async def serve(settings: SpeechSettings) -> None:
