@@ -96,6 +96,11 @@ class SpooledJournal:
         self._warned: set[str] = set()
         self._watch_at = 0.0
 
+    @property
+    def owner(self) -> str:
+        """Our name in the spool folder."""
+        return self._spool.owner
+
     def write(self, entry: Entry) -> None:
         """Take an event. Never waits, never raises."""
         self._intake.take(entry)
