@@ -32,6 +32,13 @@ def e164_or_same(number: str, region: str = REGION) -> str:
     return written if _E164.fullmatch(written) else _read(written, region) or written
 
 
+def national(number: str) -> str:
+    """The digits of an E.164 number without its country: they are in every way of writing it."""
+    import phonenumbers
+
+    return str(phonenumbers.parse(number, None).national_number)
+
+
 @functools.lru_cache(maxsize=4096)
 def _read(number: str, region: str) -> str | None:
     import phonenumbers  # 50 ms and 10 MB; only who gets a number in another form needs it

@@ -26,11 +26,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cti.db.engine import open_engine
 from cti.journal.drain import Drain
 from cti.journal.intake import RETRY, Intake
-from cti.journal.line import Row, entry
-from cti.journal.spool import KEEP_BYTES, KEEP_SECONDS, Files, Place, Spool, owners
-from cti.journal.tables import AWAY, JournalTables
+from cti.journal.reading import merged, spooled_rows
+from cti.journal.spool import KEEP_BYTES, KEEP_SECONDS, Place, Spool
+from cti.journal.tables import JournalTables
 from cti.phone import e164_or_same
-from ivr.errors import JournalUnavailable
 from ivr.events import Entry
 
 QUICK: Final = 0.3  # seconds that a database is given which the drain knows to be away
@@ -135,19 +134,11 @@ class SpooledJournal:
         `JournalUnavailable` when the database is away and the spools do not hold the call whole.
         """
         self._intake.flush()
-        spooled = await asyncio.to_thread(self._spooled, call)
-        rows = {row.sequence: row for row in (*spooled, *self._intake.of_call(call))}
+        rows = await asyncio.to_thread(spooled_rows, self._folder, call)
+        rows += self._intake.of_call(call)
         away = self._drain.away_since is not None
-        try:
-            deadline = QUICK if away else self._options.history_deadline
-            stored = await self._tables.history(call, deadline)
-        except AWAY as error:
-            if not rows or sorted(rows) != list(range(1, len(rows) + 1)):
-                raise JournalUnavailable from error
-        else:
-            rows.update((row.sequence, row) for row in stored)
-        found = (entry(rows[sequence]) for sequence in sorted(rows))
-        return [one for one in found if one is not None]
+        deadline = QUICK if away else self._options.history_deadline
+        return await merged(self._tables, call, rows, deadline)
 
     async def drained(self) -> None:
         """Wait until the database has everything written so far. Has no deadline of its own."""
@@ -253,10 +244,6 @@ class SpooledJournal:
         if self._spool.idle() and self._spool.age > keep:
             self._spool.start_afresh()
         self._spool.prune(self._options.keep_bytes, keep)
-
-    def _spooled(self, call: str) -> list[Row]:
-        files = (Files(self._folder, owner) for owner in owners(self._folder))
-        return [row for one in files for row in one.lines_of(call)]
 
     def _wake(self) -> None:
         self._written.set()

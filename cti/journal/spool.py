@@ -85,12 +85,12 @@ class Files:
                 continue
             offset = start.offset if number == start.segment else 0
             last = end is not None and number == end.segment
-            batch = self._piece(number, offset, end.offset if last and end else None, end is None)
+            batch = self._piece(number, offset, end.offset if last and end else None)
             if batch.rows or batch.damaged:
                 return batch
         return Batch([], 0, end or start)
 
-    def _piece(self, number: int, offset: int, limit: int | None, dead: bool) -> Batch:
+    def _piece(self, number: int, offset: int, limit: int | None) -> Batch:
         with self.segment(number).open("rb") as file:
             size = os.fstat(file.fileno()).st_size if limit is None else limit
             want = READ_BYTES

@@ -1,0 +1,60 @@
+"""Every version of a flow that ever took a call: a resumed call and a report need the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cti.db.models import flow_versions
+
+
+@dataclass(frozen=True, slots=True)
+class FlowVersion:
+    """`source` is the file's text as it was loaded; `version` is the hash of its content."""
+
+    name: str
+    version: str
+    source: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class FlowStore:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    async def keep(self, name: str, version: str, source: str) -> None:
+        """Note that a version is in use. Its source never changes; its last day of use does."""
+        now = datetime.now(UTC)
+        statement = self._insert(flow_versions).values(
+            name=name, version=version, source=source, first_seen_at=now, last_seen_at=now
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=["name", "version"], set_={"last_seen_at": now}
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(statement)
+
+    async def get(self, name: str, version: str) -> FlowVersion | None:
+        query = select(flow_versions).where(
+            flow_versions.c.name == name, flow_versions.c.version == version
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return None if row is None else FlowVersion(*row)
+
+    async def versions(self, name: str) -> Sequence[FlowVersion]:
+        """All versions of a flow, the newest first."""
+        query = (
+            select(flow_versions)
+            .where(flow_versions.c.name == name)
+            .order_by(flow_versions.c.first_seen_at.desc())
+        )
+        async with self._engine.connect() as connection:
+            return [FlowVersion(*row) for row in await connection.execute(query)]
