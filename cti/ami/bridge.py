@@ -219,11 +219,6 @@ class Bridge:
             self._failed(ReplyOverdue("Asterisk has not finished booting."))
         except TelephonyFault as error:
             self._failed(error)
-        else:
-            self._trouble = None
-            self._manager.waits = delays()
-            self._manager.reconnect_timeout = next(self._manager.waits)
-            self._ready.set()
 
     def _failed(self, error: TelephonyFault) -> None:
         assert self._manager is not None
@@ -271,8 +266,16 @@ class Bridge:
             contacts=_those(read, events.ContactList),
         )
         held, self._held = self._held, None
+        self._connected()  # who gets the Snapshot may act on it at once
         for event in (snapshot, *held):
             self._sink(event)
+
+    def _connected(self) -> None:
+        assert self._manager is not None
+        self._trouble = None
+        self._manager.waits = delays()
+        self._manager.reconnect_timeout = next(self._manager.waits)
+        self._ready.set()
 
     async def _contacts(self) -> tuple[Message, ...]:
         try:

@@ -108,7 +108,7 @@ context=line
 contact=sip:trunk@127.0.0.1:{trunk}
 qualify_frequency=0
 """,
-    "queuerules": "",
+    "queuerules": '#tryinclude "santral-queuerules.conf"\n',
     "queues": """[general]
 persistentmembers=no
 autofill=yes

@@ -132,7 +132,7 @@ class FakeManager:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         session = _Session()
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._send(writer, f"Asterisk Call Manager/{VERSION}\r\n")
             while not session.over:
                 text = (await reader.readuntil(b"\r\n\r\n")).decode()
