@@ -14,7 +14,7 @@ import shlex
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from cti.asterisk import (
     Account,
@@ -95,22 +95,30 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def demo_running(state: Path, progress: Progress) -> AsyncIterator[Demo]:
+async def demo_running(
+    state: Path, progress: Progress, *, home: Path | None = None, **changes: Any
+) -> AsyncIterator[Demo]:
     """Everything, up and serving; on leaving nothing is left running.
 
-    Raises `BadInput` when this checkout's demo runs already, `CannotInstall` when something that
-    it needs cannot be had.
+    `state` holds what was unpacked, `home` (its `demo` if not given) this demo's instance;
+    `changes` are to the engine's settings. Raises `BadInput` when this checkout's demo runs
+    already, `CannotInstall` when something that it needs cannot be had.
     """
-    home = state / "demo"
+    home = home or state / "demo"
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home / "lock"):
         installation = await find_asterisk(state, progress)
         espeak = await find_espeak(state, progress)
         kept = await asyncio.to_thread(_kept, home)
-        settings = Settings(
-            state=home, agi_port=kept.agi_port, agi_key=kept.agi_key, log_level="info",
-            ami_port=kept.ami_port, ami_user="santral", ami_secret=kept.ami_secret,
-        )  # fmt: skip
+        values = {
+            "state": home,
+            "agi_port": kept.agi_port,
+            "agi_key": kept.agi_key,
+            "ami_port": kept.ami_port,
+            "ami_user": "santral",
+            "ami_secret": kept.ami_secret,
+        }
+        settings = Settings.model_validate(values | changes)
         await _open_shop(settings)
         account = Account(
             ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
@@ -136,6 +144,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
         "SANTRAL_STATE": str(settings.state),
         "SANTRAL_SCENARIOS": str(settings.scenarios),
         "SANTRAL_SOUNDS": str(settings.sounds),
+        "SANTRAL_PROMPT_CACHE": str(settings.prompts),
         "SANTRAL_AGI_PORT": str(settings.agi_port),
         "SANTRAL_AGI_KEY": settings.agi_key.get_secret_value(),
         "SANTRAL_ESPEAK": shlex.join(espeak.program),

@@ -165,20 +165,20 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-async def expected_sounds(demo: Demo) -> dict[str, Pieces]:
+async def expected_sounds(demo: Demo, language: str = LANGUAGE) -> dict[str, Pieces]:
     """The sound of each prompt's pieces as this caller should hear them, values included."""
     settings = demo.settings
     flow = load_flow(settings.scenarios / "order_line.yaml")
     queries = load_queries(settings.scenarios / "queries.yaml")
     async with open_lookup(settings.lookup_database, queries) as lookup:
         order = await lookup.find("order_by_number", {"number": ORDER, "phone": CALLER}, 5.0)
-    known = {"order": order, "language": LANGUAGE}
-    prompts = PromptSettings(settings.state / "prompts", settings.sounds, espeak=demo.espeak)
+    known = {"order": order, "language": language}
+    prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     async with open_prompts(prompts) as library:
         sounds: dict[str, Pieces] = {}
-        for name, prompt in flow.prompts.items():
-            pieces = prompt.template(LANGUAGE).pieces(known)
-            files = await library.files(Utterance(name, LANGUAGE, pieces, flow.name))
+        for name, prompt in {**flow.shared, **flow.prompts}.items():
+            pieces = prompt.template(language).pieces(known)
+            files = await library.files(Utterance(name, language, pieces, flow.name))
             sounds[name] = [await asyncio.to_thread(Prompt, file) for file in files]
         return sounds
 

@@ -107,7 +107,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
 def prompt_settings(settings: Settings) -> PromptSettings:
     """The synthesiser and its cache as the settings say."""
     return PromptSettings(
-        cache=settings.state / "prompts",
+        cache=settings.prompts,
         recorded=settings.sounds,
         engine=settings.tts,
         command=settings.tts_command,

@@ -49,6 +49,9 @@ class Settings(BaseModel):
         "", description="The command line of `command`, with {text} and {output}."
     )
     espeak: str = Field("espeak-ng", description="The espeak-ng command, with its options if any.")
+    prompt_cache: Path | None = Field(
+        None, description="Where synthesised prompts are kept; in `state` if not given."
+    )
     prompt_cache_mb: int = Field(
         500, ge=10, description="How large the synthesised prompts may grow."
     )
@@ -70,6 +73,10 @@ class Settings(BaseModel):
         if url and scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return url
+
+    @property
+    def prompts(self) -> Path:
+        return self.prompt_cache or self.state / "prompts"
 
     @property
     def announcements(self) -> Path:

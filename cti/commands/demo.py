@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cti.settings import HOME
+from cti.settings import Settings
 
 EXAMPLE = """examples:
   santral demo                          Asterisk, engine and shop; Ctrl-C stops them
@@ -52,7 +52,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
     from cti.demo import demo_running
     from cti.demo_call import call_the_shop
 
-    async with demo_running(HOME / ".santral", _say) as demo:
+    async with demo_running(Settings.from_environment().state, _say) as demo:
         if not arguments.call:
             _say(_what_to_dial(demo))
             await demo.ended()

@@ -76,7 +76,7 @@ class Recording:
         products = np.fft.irfft(with_chunk, _BLOCK)[:, :step].ravel()[:places]
         energy = self._energy[len(chunk) :] - self._energy[: -len(chunk)]
         floor = len(chunk) * NOISE**2
-        size = np.sqrt(np.maximum(energy, floor) * float(chunk @ chunk))
+        size = np.sqrt(np.maximum(energy, floor) * max(float(chunk @ chunk), floor))
         result: Floats = (products / size).astype(np.float32)
         return result
 
