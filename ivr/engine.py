@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ivr import events
 from ivr.call import Call
@@ -23,8 +24,17 @@ FALLBACK: Final = (
 log = logging.getLogger(__name__)
 
 
-async def converse(call: Call, services: Services, flow: Flow, language: str) -> None:
-    """A new call, from its first step to its end. Never raises but for cancellation."""
+async def converse(
+    call: Call,
+    services: Services,
+    flow: Flow,
+    language: str,
+    variables: Mapping[str, Any] | None = None,
+) -> None:
+    """A new call, from its first step to its end. Never raises but for cancellation.
+
+    `variables` are those that the flow `takes`, from an outbound job say.
+    """
     talk = Conversation(call, services, flow, language)
     info = call.info
     talk.note(
@@ -34,6 +44,8 @@ async def converse(call: Call, services: Services, flow: Flow, language: str) ->
         )
     )  # fmt: skip
     talk.goto(flow.start, "start")
+    for name, value in (variables or {}).items():
+        talk.set(name, value)
     await carry_on(talk)
 
 
@@ -41,16 +53,15 @@ async def take_up(talk: Conversation) -> None:
     """A call that came back: after a crash with the question again, from a transfer by its way."""
     info = talk.call.info
     talk.note(events.CallResumed(info.entry, info.channel, info.outcome))
-    ways = talk.flow.ways[talk.frame.step]
-    if info.outcome in ways:
-        talk.goto(ways[info.outcome], info.outcome)
-        await carry_on(talk)
+    if info.outcome in talk.flow.ways[talk.frame.step]:
+        await carry_on(talk, outcome=info.outcome)
     else:
         await carry_on(talk, interrupted=True)
 
 
-async def carry_on(talk: Conversation, *, interrupted: bool = False) -> None:
-    """Run a conversation from where it stands to its end, whatever happens on the way.
+async def carry_on(talk: Conversation, *, outcome: str = "", interrupted: bool = False) -> None:
+    """Run a conversation from where it stands to its end, whatever happens on the way. With an
+    `outcome` the step it stands at is over, and was left by that.
 
     A cancelled conversation is not over: the dialplan comes back with the caller, and the next
     engine takes it up from the journal.
@@ -60,6 +71,8 @@ async def carry_on(talk: Conversation, *, interrupted: bool = False) -> None:
         await talk.call.answer()
         if interrupted:
             await talk.say("santral_resumed")
+        if outcome:
+            follow(talk, outcome)
         why = await run_flow(talk)
     except CallerHungUp:
         why = "caller_hung_up"
@@ -87,18 +100,23 @@ async def run_flow(talk: Conversation) -> str:
             continue
         if outcome == BACK:
             talk.goto(talk.question_before(), outcome)
-            continue
-        target = talk.flow.ways[talk.frame.step][outcome]
-        while target == RETURN:
-            if len(talk.frames) == 1:
-                raise Fault(f"'{talk.frame.step}' returns, but nothing called '{talk.flow.name}'")
-            result, secret = talk.leave()
-            caller = talk.flow.steps[talk.frame.step]
-            assert isinstance(caller, CallFlow), "only a call step enters a sub-flow"
-            outcome = caller.back(talk, result, secret)
-            target = talk.flow.ways[talk.frame.step][outcome]
-        talk.goto(target, outcome)
+        else:
+            follow(talk, outcome)
     raise StepBudgetExceeded(f"more than {BUDGET} steps; the last was '{talk.frame.step}'")
+
+
+def follow(talk: Conversation, outcome: str) -> None:
+    """Go where an outcome of the step leads, out of sub-flows that return as well."""
+    target = talk.flow.ways[talk.frame.step][outcome]
+    while target == RETURN:
+        if len(talk.frames) == 1:
+            raise Fault(f"'{talk.frame.step}' returns, but nothing called '{talk.flow.name}'")
+        result, secret = talk.leave()
+        caller = talk.flow.steps[talk.frame.step]
+        assert isinstance(caller, CallFlow), "only a call step enters a sub-flow"
+        outcome = caller.back(talk, result, secret)
+        target = talk.flow.ways[talk.frame.step][outcome]
+    talk.goto(target, outcome)
 
 
 async def _rescue(talk: Conversation, error: Exception) -> str:

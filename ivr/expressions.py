@@ -111,7 +111,7 @@ ENVIRONMENT: Final = _environment()
 BARE: Final = ENVIRONMENT.overlay(finalize=None)
 
 
-def _parse(source: str) -> nodes.Template:
+def parse(source: str) -> nodes.Template:
     """The checked tree of a template; `BadInput` says what is wrong with it."""
     if len(source) > MAX_SOURCE:
         raise BadInput(f"the text is longer than {MAX_SOURCE} characters")
@@ -207,7 +207,7 @@ class Expression(_Source):
     def __init__(self, source: str, tree: nodes.Template | None = None) -> None:
         self.source = source
         self._compiled: Callable[..., Any] | None = None
-        self._learn(tree or _parse("{{" + source + "}}"))
+        self._learn(tree or parse("{{" + source + "}}"))
 
     @classmethod
     def of(cls, template: Template) -> Expression:
@@ -221,7 +221,7 @@ class Expression(_Source):
     @property
     def tree(self) -> nodes.Expr:
         """Its syntax tree, parsed anew."""
-        output = _parse("{{" + self.source + "}}").body[0]
+        output = parse("{{" + self.source + "}}").body[0]
         assert isinstance(output, nodes.Output)
         return output.nodes[0]
 
@@ -268,7 +268,7 @@ class Template(_Source):
         if not JINJA.search(source):
             self._plain()
         elif not self._simple():
-            self._parsed(_parse(source))
+            self._parsed(parse(source))
 
     def _plain(self) -> None:
         """Nothing but text: no need to trouble Jinja."""
@@ -318,7 +318,7 @@ class Template(_Source):
     def ready(self) -> jinja2.Template:
         """Compile it, once. Marks keep fixed texts apart when a condition joins them."""
         if self._compiled is None:
-            tree = _parse(self.source)
+            tree = parse(self.source)
             for node in tree.find_all(nodes.TemplateData):
                 node.data += FIXED
             self._compiled = ENVIRONMENT.from_string(tree)

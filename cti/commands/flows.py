@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cti.settings import Settings
+from ivr.errors import BadInput
 
 CHECK: Final = """examples:
   santral check                            the flows in ./scenarios, as a whole
@@ -29,6 +30,24 @@ def add_commands(commands: Any) -> None:
     form.add_argument("--sarif", action="store_true", help="SARIF 2.1.0, for editors and CI")
     form.add_argument("--codes", action="store_true", help="list the codes and stop")
     check.set_defaults(run=run_check)
+
+    trying = _command(commands, "try", "run test conversations, without a telephone", TRY)
+    trying.add_argument("path", nargs="?", type=Path, help="a folder or a file (./scenarios)")
+    trying.add_argument("--only", default="", metavar="TEXT", help="tests with this in their name")
+    trying.add_argument("--generate", action="store_true", help="propose tests that are missing")
+    trying.add_argument("--json", action="store_true", help="everything, for scripts")
+    trying.set_defaults(run=run_try)
+
+
+TRY: Final = """examples:
+  santral try                                every test in ./scenarios/tests
+  santral try scenarios/tests/order_line.yaml
+  santral try --only "by key" --json         those whose name says so; for scripts
+  santral try --generate > proposed.yaml     tests for what no test walks through yet
+
+A test is a conversation: what the caller hears, presses and says, and how it ends. The clock is
+virtual, lookups are answered by `given`. Exit 0: all as expected. See docs/flow-language.md.
+"""
 
 
 def _command(commands: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
@@ -56,8 +75,35 @@ def _say_json(data: Any) -> None:
 
 def _folder(path: Path | None, settings: Settings) -> tuple[Path, Path | None]:
     """The folder that is meant, and the one file of it where one was given."""
-    given = path or settings.scenarios
+    given = _near(path or settings.scenarios)
+    if not given.exists():
+        raise BadInput(f"there is no {given}")
     return (given.parent, given) if given.is_file() else (given, None)
+
+
+def _near(path: Path) -> Path:
+    """The path as it is shortest from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def run_try(arguments: argparse.Namespace) -> int:
+    from cti.commands.trying import propose, try_all
+
+    folder, only = _test_folder(arguments.path, Settings.from_environment())
+    if arguments.generate:
+        return propose(folder, only)
+    return try_all(folder, only, name=arguments.only, as_json=arguments.json)
+
+
+def _test_folder(path: Path | None, settings: Settings) -> tuple[Path, Path | None]:
+    """The folder of flows that is meant, and the one file of tests where one was given."""
+    given = _near(path or settings.scenarios)
+    if given.is_file():
+        return (given.parent.parent if given.parent.name == "tests" else given.parent), given
+    if given.name == "tests" and given.is_dir():
+        return given.parent, None
+    return _folder(path, settings)
 
 
 def run_check(arguments: argparse.Namespace) -> int:

@@ -6,11 +6,12 @@ Silence costs no time: the clock is virtual and moves by what would have been sp
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from ivr.call import (
     MS_PER_CHARACTER,
@@ -23,7 +24,9 @@ from ivr.call import (
     Utterance,
 )
 from ivr.errors import CallerHungUp
-from ivr.events import Entry
+from ivr.events import CallEnded, Entry
+
+SETTLING: Final = 20  # turns of the loop in which a task that waits for nothing has ended
 
 
 class Act(StrEnum):
@@ -43,12 +46,38 @@ class Turn:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened on the line: the caller `heard` a prompt, or did one of `Act`."""
+
+    kind: str
+    text: str
+
+
 @dataclass(slots=True)
 class VirtualClock:
-    """Time that moves only when told to."""
+    """Time that moves only when told to; whoever sleeps by it is woken as it passes."""
 
     start: datetime = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     passed: float = 0.0
+    sleepers: list[tuple[float, int, asyncio.Future[None]]] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when that much time has passed here, which takes none elsewhere."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.sleepers, (self.passed + seconds, id(woken), woken))
+        await woken
+
+    def wake_next(self, deadline: float) -> bool:
+        """Move on to the next sleeper who is due by then; False when there is none."""
+        while self.sleepers and self.sleepers[0][2].done():
+            heapq.heappop(self.sleepers)
+        if not self.sleepers or self.sleepers[0][0] > deadline:
+            return False
+        due, _, woken = heapq.heappop(self.sleepers)
+        self.passed = max(self.passed, due)
+        woken.set_result(None)
+        return True
 
     def now(self) -> datetime:
         return self.start + timedelta(seconds=self.passed)
@@ -66,6 +95,12 @@ class ListJournal:
 
     entries: list[Entry] = field(default_factory=list)
 
+    @property
+    def ended(self) -> str:
+        """Why the conversation is over, "" while it is not."""
+        last = self.entries[-1].event if self.entries else None
+        return last.why if isinstance(last, CallEnded) else ""
+
     def write(self, entry: Entry) -> None:
         self.entries.append(entry)
 
@@ -76,8 +111,17 @@ class ListJournal:
         return [entry for entry in self.entries if entry.call == call]
 
 
+async def settled(task: asyncio.Future[Any]) -> bool:
+    """Whether a task is done once everything that waits for nothing has run."""
+    for _ in range(SETTLING):
+        if task.done():
+            return True
+        await asyncio.sleep(0)
+    return task.done()
+
+
 class ScriptCall:
-    """Implements `ivr.call.Call` over a list of turns; `heard` is what the caller was told.
+    """Implements `ivr.call.Call` over a list of turns; `moments` is what happened on the line.
 
     A caller whose script is used up stays silent. Keys that one question does not use are
     type-ahead for the next, as on a real line.
@@ -88,8 +132,29 @@ class ScriptCall:
         self._turns = list(turns)
         self._clock = clock
         self._keys = ""
-        self.heard: list[str] = []
+        self.moments: list[Moment] = []
         self.went: tuple[str, str] | None = None
+
+    @property
+    def heard(self) -> list[str]:
+        """What the caller was told."""
+        return [moment.text for moment in self.moments if moment.kind == "heard"]
+
+    def come_back(self, entry: int, outcome: str) -> None:
+        """The dialplan enters again with the caller, back from where they went."""
+        self._info = replace(self._info, entry=entry, outcome=outcome)
+        self.went = None
+
+    def next_turn(self, question: Question | None) -> Turn:
+        """What the caller does now; `question` is None while a message is recorded."""
+        return self._turns.pop(0) if self._turns else Turn(Act.SILENT)
+
+    def _turn(self, question: Question | None) -> Turn:
+        turn = self.next_turn(question)
+        self.moments.append(Moment(turn.act.value, turn.text))
+        if turn.act is Act.HANGS_UP:
+            raise CallerHungUp
+        return turn
 
     @property
     def info(self) -> CallInfo:
@@ -110,9 +175,7 @@ class ScriptCall:
         if question.utterance and not self._keys:
             played = self._tell(question.utterance)
         if not self._keys:
-            turn = self._turns.pop(0) if self._turns else Turn(Act.SILENT)
-            if turn.act is Act.HANGS_UP:
-                raise CallerHungUp
+            turn = self._turn(question)
             if turn.act is Act.SAYS and question.words:
                 return Heard(HeardKind.SPEECH, turn.text, 1.0, played=played)
             if turn.act is Act.PRESSES and question.keys:
@@ -140,21 +203,23 @@ class ScriptCall:
     async def record(
         self, path: str, *, limit: float, silence: float, beep: bool, finish: str
     ) -> Recorded:
-        turn = self._turns.pop(0) if self._turns else Turn(Act.SILENT)
-        if turn.act is Act.HANGS_UP:
-            raise CallerHungUp
+        turn = self._turn(None)
         spoken = min(limit, len(turn.text) * MS_PER_CHARACTER / 1000)
         self._clock.passed += spoken
         return Recorded(path, int(spoken * 1000), "silence" if turn.act is Act.SAYS else "timeout")
 
     async def play_back(self, recorded: Recorded) -> Played:
-        self.heard.append("<recording>")
+        self.moments.append(Moment("heard", "<recording>"))
         self._clock.passed += recorded.ms / 1000
         return Played(recorded.ms)
 
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
-        done, _ = await asyncio.wait({task}, timeout=timeout)
-        return bool(done)
+        deadline = self._clock.passed + timeout
+        while not await settled(task):
+            if not self._clock.wake_next(deadline):
+                self._clock.passed = max(self._clock.passed, deadline)
+                return False
+        return True
 
     async def transfer(self, kind: str, target: str, options: Mapping[str, str]) -> None:
         self.went = (kind, target)
@@ -163,7 +228,7 @@ class ScriptCall:
         self.went = ("hangup", "")
 
     def _tell(self, utterance: Utterance) -> Played:
-        self.heard.append(utterance.text)
+        self.moments.append(Moment("heard", utterance.text))
         ms = len(utterance.text) * MS_PER_CHARACTER
         self._clock.passed += ms / 1000
         return Played(ms)

@@ -14,6 +14,7 @@ from ivr.call import Heard, HeardKind, Keys
 from ivr.expressions import Template
 from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Duration, Name, Outcome, PromptName, Target
+from ivr.steps.facts import Offer
 from ivr.understand import Understood, Wanted
 from ivr.words import fold
 
@@ -91,6 +92,17 @@ class Ask(Asking):
 
     def secrets(self) -> frozenset[str]:
         return frozenset({self.save, f"{self.save}_said"} if self.secret else ())
+
+    def keeps(self) -> frozenset[str]:
+        """How the answer is said; and the answer itself, where its ways tell it."""
+        return frozenset({f"{self.save}_said"} | ({self.save} if self.yes or self.no else set()))
+
+    def offers(self) -> Iterator[Offer]:
+        for name, others in self.options.items():
+            yield Offer(name, words={"": (name, *others)}, place=("options", name))
+
+    def listens_seconds(self) -> float:
+        return self.first
 
     async def run(self, talk: Conversation) -> Outcome:
         wanted, today = self._wanted(talk), talk.services.clock.now().date()

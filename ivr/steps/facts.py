@@ -21,7 +21,8 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One way a question offers: a key, words by language, or both.
+    """One way a question offers: a key, words by language ("" stands for any), or both. Where all
+    lead one way, `outcome` tells the answers apart.
 
     `place` is where it stands in the step's part of the file (`("options", 0)`), for a `command`
     that works in every question, in the file.
@@ -32,6 +33,10 @@ class Offer:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     place: Place = ()
     command: bool = False
+
+    def spoken(self, language: str) -> tuple[str, ...]:
+        """The words for it in a language."""
+        return (*self.words.get(language, ()), *self.words.get("", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,8 @@ class _Question:
         if one.outcome == other.outcome:
             return
         place = other if self.number is None or not other.command else one
-        for first in one.words.get(language, ()):
-            for second in other.words.get(language, ()):
+        for first in one.spoken(language):
+            for second in other.spoken(language):
                 if fold(first, language) != fold(second, language):
                     if alike(first, second, language):
                         message = f"'{first}' and '{second}' sound alike in '{language}'"
