@@ -98,7 +98,8 @@ async def warm(engine: Recogniser, phrases: Sequence[str] = ("yes", "evet")) -> 
     remote engine may come later.
     """
     noise = np.random.default_rng(1).normal(0, 300, RATE // 2).astype("<i2").tobytes()
-    for grammar in ((), phrases):
+    known = [phrase for phrase in phrases if not engine.unknown((phrase,))]
+    for grammar in ((), known):
         try:
             hearing = await engine.listen(grammar)
             await hearing.feed(noise)

@@ -163,7 +163,10 @@ class SpeechLine:
 
 @asynccontextmanager
 async def speech_line(
-    installation: Installation, folder: Path, settings: SpeechSettings | None = None
+    installation: Installation,
+    folder: Path,
+    settings: SpeechSettings | None = None,
+    prompts: Callable[[Path], SpokenPrompts] | None = None,
 ) -> AsyncIterator[SpeechLine]:
     """Everything a caller needs, in `folder`, each on ports of its own."""
     port = free_ports(1)[0]
@@ -187,7 +190,7 @@ async def speech_line(
 
         server = AgiServer(
             handle,
-            SpokenPrompts(folder),
+            (prompts or SpokenPrompts)(folder),
             port=int(instance.agi_url.rpartition(":")[2]),
             key=instance.agi_key,
             listener=SpeechQuestions(speech),
