@@ -48,6 +48,7 @@ class Kept:
     http_port: int
     rtp_ports: tuple[int, int]
     agi_port: int
+    speech_port: int
     ami_secret: str
     agi_key: str
     password: str
@@ -55,9 +56,10 @@ class Kept:
     @classmethod
     def fresh(cls, directory: Path) -> Self:
         made = InstanceSettings.fresh(directory)
+        agi_port, speech_port = free_ports(2)
         return cls(
-            made.name, made.sip_port, made.ami_port, made.http_port, made.rtp_ports,
-            free_ports(1)[0], made.ami_secret, made.agi_key, Account.fresh(ACCOUNT).password,
+            made.name, made.sip_port, made.ami_port, made.http_port, made.rtp_ports, agi_port,
+            speech_port, made.ami_secret, made.agi_key, Account.fresh(ACCOUNT).password,
         )  # fmt: skip
 
     @classmethod
@@ -68,7 +70,10 @@ class Kept:
             kept = cls(**{**data, "rtp_ports": tuple(data["rtp_ports"])})
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        ports = (kept.sip_port, kept.ami_port, kept.http_port, kept.agi_port)
+        ports = (
+            *(kept.sip_port, kept.ami_port, kept.http_port, kept.agi_port),
+            kept.speech_port,
+        )
         return kept if are_free(ports) else None
 
 
@@ -114,6 +119,7 @@ async def demo_running(
             "state": home,
             "agi_port": kept.agi_port,
             "agi_key": kept.agi_key,
+            "speech_port": kept.speech_port,
             "ami_port": kept.ami_port,
             "ami_user": "santral",
             "ami_secret": kept.ami_secret,
@@ -127,6 +133,7 @@ async def demo_running(
             directory=home / "asterisk", sip_port=kept.sip_port, ami_port=kept.ami_port,
             http_port=kept.http_port, rtp_ports=kept.rtp_ports, ami_secret=kept.ami_secret,
             agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
+            speech_url=f"ws://127.0.0.1:{kept.speech_port}/aeap",
             accounts=(account,), sounds=settings.announcements,
         )  # fmt: skip
         progress("starting the engine (the first time it makes the prompts) ...")
@@ -146,6 +153,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
         "SANTRAL_SOUNDS": str(settings.sounds),
         "SANTRAL_PROMPT_CACHE": str(settings.prompts),
         "SANTRAL_AGI_PORT": str(settings.agi_port),
+        "SANTRAL_SPEECH_PORT": str(settings.speech_port),
         "SANTRAL_AGI_KEY": settings.agi_key.get_secret_value(),
         "SANTRAL_ESPEAK": shlex.join(espeak.program),
         "SANTRAL_DRAIN": str(settings.drain),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,14 +28,17 @@ from cti.softphone import Phone, Prompt, in_order, until
 from cti.softphone.call import Call
 from cti.softphone.correlation import Recording
 from ivr import events
-from ivr.audio import write_wav
+from ivr.audio import TELEPHONE_RATE, Samples, read_wav, resample, write_wav
 from ivr.call import Utterance
 from ivr.events import Entry
 from ivr.flow.loader import load_flow
 from ivr.prompts.opening import PromptSettings, open_prompts
+from ivr.prompts.process import run_program
 
 LINE: Final = "100"
 LANGUAGE: Final = "tr"
+WORDS: Final = "sipariş durumu"
+VOICE: Final = "tr+f2"
 LOOK_EVERY: Final = 0.1  # seconds
 KNOWN: Final = 0.5  # a prompt is known by so much of it; then the caller presses
 Tell = Callable[[str], None]
@@ -46,6 +51,7 @@ class Result:
 
     heard: list[dict[str, Any]] = field(default_factory=list)
     pressed: list[dict[str, Any]] = field(default_factory=list)
+    said: list[dict[str, Any]] = field(default_factory=list)
     story: list[dict[str, Any]] = field(default_factory=list)
     heard_status: bool = False
     seconds: float = 0.0
@@ -56,13 +62,17 @@ class Result:
             "seconds": round(self.seconds, 2),
             "heard": self.heard,
             "pressed": self.pressed,
+            "said": self.said,
             "story": self.story,
         }
 
 
-async def call_the_shop(demo: Demo, tell: Tell, record: Path | None = None) -> Result:
-    """Dial, listen, press, and hear the status of the demo's order."""
+async def call_the_shop(
+    demo: Demo, tell: Tell, record: Path | None = None, *, speak: bool = False
+) -> Result:
+    """Dial, listen, press (or `speak`), and hear the status of the demo's order."""
     result = Result()
+    voice = await _spoken(demo, WORDS) if speak else None
     sounds = await expected_sounds(demo)
     async with (
         _telling(demo, tell, result),
@@ -70,7 +80,7 @@ async def call_the_shop(demo: Demo, tell: Tell, record: Path | None = None) -> R
     ):
         call = await phone.dial(LINE, ring_for=20)
         tell(f"{call.clock():6.2f}  caller dials {LINE} as {CALLER}: {call.code} {call.reason}")
-        await _converse(call, sounds, tell, result)
+        await _converse(call, sounds, tell, result, voice)
         result.seconds = call.clock()
     recording = Recording(call.heard)
     result.heard = [row for name in sounds for row in _hearing(recording, name, sounds[name])]
@@ -84,9 +94,20 @@ async def call_the_shop(demo: Demo, tell: Tell, record: Path | None = None) -> R
     return result
 
 
-async def _converse(call: Call, sounds: Mapping[str, Pieces], tell: Tell, result: Result) -> None:
+async def _converse(
+    call: Call,
+    sounds: Mapping[str, Pieces],
+    tell: Tell,
+    result: Result,
+    voice: Samples | None,
+) -> None:
     for prompt, keys in (("main", "1"), ("ask_number", f"{ORDER}#")):
         await call.wait_for(until.prompt(sounds[prompt][0], least=KNOWN), 30, f"prompt {prompt}")
+        if voice is not None and prompt == "main":
+            result.said.append({"at": round(call.clock(), 2), "words": WORDS})
+            tell(f"{call.clock():6.2f}  caller says “{WORDS}”")
+            await call.play(voice)
+            continue
         result.pressed.append({"at": round(call.clock(), 2), "keys": keys})
         tell(f"{call.clock():6.2f}  caller presses {keys}")
         await call.press(keys)
@@ -181,6 +202,16 @@ async def expected_sounds(demo: Demo, language: str = LANGUAGE) -> dict[str, Pie
             files = await library.files(Utterance(name, language, pieces, flow.name))
             sounds[name] = [await asyncio.to_thread(Prompt, file) for file in files]
         return sounds
+
+
+async def _spoken(demo: Demo, words: str) -> Samples:
+    """The caller's words in a voice that says none of our prompts."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "said.wav"
+        command = [*shlex.split(demo.espeak), "-v", VOICE, "-s", "140", "-w", str(path), "--stdin"]
+        await run_program(command, words, {})
+        samples, rate = await asyncio.to_thread(read_wav, path)
+    return resample(samples, rate, TELEPHONE_RATE)
 
 
 def _hearing(recording: Recording, name: str, pieces: Pieces) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from cti.lines import Lines, load_lines
 from cti.phone import e164_or_same
 from cti.settings import Settings
 from ivr.agi.call import AgiCall
+from ivr.agi.listening import SpeechQuestions
 from ivr.agi.server import AgiServer
 from ivr.engine import converse, take_up
 from ivr.errors import FlowRefused
@@ -28,6 +29,8 @@ from ivr.prompts.flows import needs_of
 from ivr.prompts.opening import PromptSettings, open_prompts
 from ivr.resume import resumed
 from ivr.services import Services
+from ivr.speech.engines import SpeechSettings
+from ivr.speech.supervisor import SpeechProcess
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +89,10 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
         await prompts.prepare(needs_of(flows))
         await write_dialplan_prompts(prompts, settings.announcements)
         services = Services(flows, lookup, journal, SystemClock(settings.time_zone))
+        listener = None
+        if settings.speech_port:
+            speech = SpeechSettings(port=settings.speech_port, workers=settings.speech_workers)
+            listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
         engine = Engine(settings, services, flows, lines)
         engine.server = AgiServer(
             engine.handle,
@@ -93,6 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
             host=settings.agi_host,
             port=settings.agi_port,
             key=settings.agi_key.get_secret_value(),
+            listener=listener,
         )
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()

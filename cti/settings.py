@@ -38,6 +38,10 @@ class Settings(BaseModel):
     lookup_database_url: str = Field(
         "", description="What lookups ask, read-only; the demo shop in `state` if empty."
     )
+    speech_port: int = Field(
+        0, ge=0, le=65535, description="Where Asterisk finds our speech engine; 0: keys only."
+    )
+    speech_workers: int = Field(2, ge=1, le=64, description="Recogniser processes.")
     ami_host: str = Field("127.0.0.1", description="Asterisk's Manager interface.")
     ami_port: int = Field(5038, ge=1, le=65535, description="Its port.")
     ami_user: str = Field("", description="Its user; without one the engine runs without AMI.")

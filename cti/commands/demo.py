@@ -15,6 +15,7 @@ from cti.settings import Settings
 EXAMPLE = """examples:
   santral demo                          Asterisk, engine and shop; Ctrl-C stops them
   santral demo --call                   place one scripted call and tell it as it happens
+  santral demo --call --speak           the same, and the caller speaks to the menu
   santral demo --call --json            the same as data
   santral demo --call --record call.wav keep what the caller heard
 """
@@ -28,6 +29,7 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.add_argument("--call", action="store_true", help="place one scripted call, then stop")
+    demo.add_argument("--speak", action="store_true", help="the caller speaks where they can")
     demo.add_argument("--json", action="store_true", help="tell the call as data")
     demo.add_argument("--record", type=Path, metavar="FILE", help="keep what the caller heard")
     demo.set_defaults(run=run_demo)
@@ -57,7 +59,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
             _say(_what_to_dial(demo))
             await demo.ended()
         tell = (lambda line: None) if arguments.json else _tell
-        result = await call_the_shop(demo, tell, arguments.record)
+        result = await call_the_shop(demo, tell, arguments.record, speak=arguments.speak)
         if arguments.json:
             print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
         return 0 if result.heard_status else 1
