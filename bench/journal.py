@@ -1,6 +1,7 @@
 """CPU per journal event, on SQLite and on PostgreSQL: JSON, spool, sync and the database's insert.
 
     python -m bench.journal [--calls 500] [--rate 50] [--postgres URL]
+    python -m bench.journal --outage 60     (PostgreSQL stopped for 60 s in the middle of the load)
 
 Plays the events of real order calls (15 a call) at the telephone's pace and counts the processor
 time of the whole process, its threads included, against the same run without the journal.
@@ -20,15 +21,19 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
 
 from cti.db import migrate
 from cti.db.engine import open_engine
+from cti.db.models import call_events
 from cti.journal import open_journal
 from ivr import events
 from ivr.events import Entry, Event
 
 LIMIT_MS = 0.1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,52 @@ async def measure(url: str, calls: int, rate: float) -> Result:
     return Result(name, count, total / count * 1e3, spent / count * 1e6, lag)
 
 
+@dataclass(frozen=True)
+class Outage:
+    seconds: float
+    written: int
+    stored: int
+    lost: int
+    peak_spool_bytes: int
+    slowest_write_ms: float
+    recovered_s: float  # from the server's return to the database having everything
+
+
+async def outage(server: Any, url: str, seconds: float, rate: float) -> Outage:
+    """Stop the server for so long under load; what was written, what arrived, how soon."""
+    engine = open_engine(url)
+    await migrate.upgrade(engine)
+    slowest = peak = 0.0
+    calls = int(rate * (seconds + 20) // 10 * 10)
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_journal(url, Path(folder)) as journal:
+
+            def write(entry: Entry) -> None:
+                nonlocal slowest, peak
+                started = time.perf_counter()
+                journal.write(entry)
+                slowest = max(slowest, time.perf_counter() - started)
+                peak = max(peak, journal.status().spooled_bytes)
+
+            load = asyncio.create_task(play(calls, rate, write))
+            await asyncio.sleep(5)
+            await asyncio.to_thread(server.stop)
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(server.start)
+            back = time.monotonic()
+            while journal.status().spooled_bytes > 200_000 or journal.status().database_away:
+                await asyncio.sleep(0.05)
+            recovered = time.monotonic() - back
+            await load
+            await journal.drained()
+            lost = journal.status().lost
+    async with engine.connect() as connection:
+        stored = await connection.scalar(select(func.count()).select_from(call_events))
+    await engine.dispose()
+    written = calls * len(conversation())
+    return Outage(seconds, written, stored or 0, lost, int(peak), slowest * 1e3, recovered)
+
+
 @contextlib.contextmanager
 def databases(postgres: str | None) -> Iterator[list[str]]:
     """A SQLite file of its own, and the PostgreSQL given or, where one can be had, its own."""
@@ -125,7 +176,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=50.0, help="calls a second")
     parser.add_argument("--postgres", help="a PostgreSQL database's URL; its tables are made")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--outage", type=float, help="seconds without PostgreSQL, under load")
     given = parser.parse_args(arguments)
+    if given.outage:
+        return _outage(given.outage, given.rate)
     with databases(given.postgres) as urls:
         results = [_run(measure(url, given.calls, given.rate)) for url in urls]
     if given.json:
@@ -138,7 +192,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(result.ms_per_event <= LIMIT_MS for result in results) else 1
 
 
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
+def _outage(seconds: float, rate: float) -> int:
+    from tests.postgres_server import running_postgres
+
+    with running_postgres() as server:
+        result = _run(outage(server, server.new_database(), seconds, rate))
+    print(json.dumps(asdict(result), indent=2))
+    return 0 if result.stored == result.written and result.recovered_s < 30 else 1
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         import uvloop
     except ImportError:

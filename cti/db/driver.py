@@ -9,12 +9,16 @@ Source: sqlalchemy/connectors/asyncio.py, AsyncAdapt_dbapi_cursor; aiosqlite/cor
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL, set_exception, set_result
 
 
 class Cursor:
@@ -64,7 +68,8 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connect, iter_chunk_size=64)
-        self._thread.daemon = True  # a process may end without waiting for a stuck query
+        # A daemon: a process may end without waiting for a stuck statement.
+        self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
         self._waiting: asyncio.Future[None] | None = None
 
     def cursor(self) -> Cursor:  # type: ignore[override]
@@ -91,3 +96,23 @@ class Connection(aiosqlite.Connection):
             self._connection.interrupt()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(sqlite3.OperationalError("interrupted"))
+
+
+def _work(jobs: SimpleQueue[Any]) -> None:
+    """The connection's thread, as aiosqlite's own; who asked may be gone when it has an answer."""
+    result = None
+    while result is not _STOP_RUNNING_SENTINEL:
+        future, job = jobs.get()
+        error: BaseException | None = None
+        try:
+            result = job()
+        except BaseException as failed:
+            error = failed
+        if future is None:
+            continue
+        with contextlib.suppress(RuntimeError):  # its event loop is closed
+            call = future.get_loop().call_soon_threadsafe
+            if error is None:
+                call(set_result, future, result)
+            else:
+                call(set_exception, future, error)

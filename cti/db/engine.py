@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -57,7 +58,7 @@ def open_engine(
             connect_args={"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
         )
     synchronous = "FULL" if durable else "NORMAL"
-    pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON")
+    pragmas = (f"synchronous={synchronous}", "foreign_keys=ON")
     engine = _sqlite(address, "rwc", pragmas, busy, pool_size=pool_size)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
@@ -99,6 +100,8 @@ def _sqlite(
         connection = sqlite3.connect(
             name, uri=True, timeout=busy, isolation_level=None, check_same_thread=False
         )
+        if mode != "ro":
+            _use_wal(connection, busy)
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
         return connection
@@ -113,6 +116,18 @@ def _sqlite(
         connect_args={"async_creator_fn": creator},
         **options,
     )
+
+
+def _use_wal(connection: sqlite3.Connection, busy: float) -> None:
+    """Switch a new file to WAL. SQLite does not wait for others who do so at the same moment."""
+    until = time.monotonic() + busy
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)  # in the connection's own thread
 
 
 def _begin(connection: SyncConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,13 @@ TOLD_AGAIN: Final = 60.0
 log = logging.getLogger(__name__)
 
 
-def gap(reason: str, events: int, first_at: float, last_at: float, detail: str = "") -> Row:
-    """The row that tells of events that are lost."""
+def gap(
+    reason: str, events: int, first_at: float, last_at: float, detail: str = "", name: str = ""
+) -> Row:
+    """The row that tells of events that are lost; the same `name` is the same gap, told again."""
+    number = uuid.uuid5(uuid.NAMESPACE_OID, name) if name else uuid.uuid4()
     data = {
-        "id": str(uuid.uuid4()), "reason": reason, "events": events, "first_at": first_at,
+        "id": str(number), "reason": reason, "events": events, "first_at": first_at,
         "detail": detail,
     }  # fmt: skip
     return Row("", 0, last_at, GAP, dumps(data))
@@ -46,7 +50,7 @@ class Drain:
         if spool.drained >= end:
             return False
         batch = await asyncio.to_thread(spool.read, spool.drained, end)
-        await self.store(self._rows(batch), spool.owner)
+        await self.store(self._rows(batch, spool.owner), spool.owner)
         spool.mark_drained(batch.end)
         return True
 
@@ -70,7 +74,7 @@ class Drain:
             batch = await asyncio.to_thread(files.read, place, None)
             if not batch.rows and not batch.damaged:
                 break
-            await self.store(self._rows(batch), files.owner)
+            await self.store(self._rows(batch, files.owner), files.owner)
             place = batch.end
             lock.mark(place)
         files.remove()
@@ -123,12 +127,15 @@ class Drain:
         except OSError as error:
             log.critical("it could not be set aside either: %s", error.strerror)
 
-    def _rows(self, batch: Batch) -> list[Row]:
+    def _rows(self, batch: Batch, owner: str) -> list[Row]:
         if not batch.damaged:
             return batch.rows
-        times = [row.at for row in batch.rows] or [0.0]
-        log.error("%d damaged lines in a spool were dropped", batch.damaged)
-        return [*batch.rows, gap("damaged", batch.damaged, min(times), max(times))]
+        times = [row.at for row in batch.rows] or [time.time()]
+        log.error("%d damaged lines in a spool were dropped", len(batch.damaged))
+        return batch.rows + [
+            gap("damaged", 1, min(times), max(times), name=f"{owner} {place}")
+            for place in batch.damaged
+        ]
 
     def _away(self, error: BaseException, now: float) -> None:
         if self.away_since is None:

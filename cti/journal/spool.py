@@ -42,10 +42,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines read from a spool: the rows, what was damaged, and where to read on."""
+    """Lines read from a spool: the rows, where damaged lines end, and where to read on."""
 
     rows: list[Row]
-    damaged: int
+    damaged: list[Place]
     end: Place
 
 
@@ -88,7 +88,7 @@ class Files:
             batch = self._piece(number, offset, end.offset if last and end else None)
             if batch.rows or batch.damaged:
                 return batch
-        return Batch([], 0, end or start)
+        return Batch([], [], end or start)
 
     def _piece(self, number: int, offset: int, limit: int | None) -> Batch:
         with self.segment(number).open("rb") as file:
@@ -103,7 +103,8 @@ class Files:
                 want *= 2  # one line is longer than the piece
         rows = [row for row, _ in found if row is not None]
         after = offset + (found[-1][1] if found else 0)
-        return Batch(rows, len(found) - len(rows), Place(number, after))
+        damaged = [Place(number, offset + end) for row, end in found if row is None]
+        return Batch(rows, damaged, Place(number, after))
 
     def lines_of(self, call: str) -> list[Row]:
         """Everything still here of one call, drained or not."""
