@@ -143,7 +143,7 @@ async def outage(server: Any, url: str, seconds: float, rate: float) -> Outage:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(server.start)
             back = time.monotonic()
-            while journal.status().spooled_bytes > 200_000 or journal.status().database_away:
+            while journal.status().spooled_bytes > 200_000 or journal.status().database_away:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             recovered = time.monotonic() - back
             await load
