@@ -56,12 +56,17 @@ class DatabaseLookup:
     def __init__(self, engine: AsyncEngine, queries: Mapping[str, Query], size: int = POOL_SIZE):
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self._compiled = {name: _compile(engine, query) for name, query in queries.items()}
+        self._compiled: dict[str, _Compiled] = {}
+        self.use(queries)
         assert engine.dialect.dbapi is not None
         self._errors: type[Exception] = engine.dialect.dbapi.Error
         self._idle: list[_Line] = []
         self._room = asyncio.Semaphore(size)
         self._ending: set[asyncio.Task[None]] = set()
+
+    def use(self, queries: Mapping[str, Query]) -> None:
+        """Take these queries from now on; those of others stay for calls in progress."""
+        self._compiled |= {name: _compile(self._engine, query) for name, query in queries.items()}
 
     async def find(
         self, query: str, parameters: Mapping[str, Any], deadline: float
@@ -136,17 +141,10 @@ class DatabaseLookup:
         task.add_done_callback(self._ending.discard)
 
     def _bind(self, known: _Compiled, given: Mapping[str, Any]) -> Row:
-        if problems := known.query.problems(given.keys()):
-            raise LookupFailed(problems[0])
-        values = {}
-        for name, parameter in known.query.parameters.items():
-            value = given.get(name, parameter.default)
-            try:
-                value = None if value is None else parameter.kind.bind(value)
-            except (ValueError, ArithmeticError, KeyError):
-                what = f"'{name}' is no {parameter.kind.name}"
-                raise LookupFailed(f"query '{known.query.name}': {what}") from None
-            values[name] = for_sqlite(value) if self._sqlite else value
+        try:
+            values = bound_values(known.query, given, sqlite=self._sqlite)
+        except ValueError as error:
+            raise LookupFailed(str(error)) from None
         return tuple([values[name] for name in known.positions])
 
 
@@ -163,6 +161,22 @@ async def open_lookup(
     finally:
         await lookup.close()
         await engine.dispose()
+
+
+def bound_values(query: Query, given: Mapping[str, Any], *, sqlite: bool) -> dict[str, Any]:
+    """What parameters are bound to; ValueError, without the value, for a wrong one."""
+    if problems := query.problems(given.keys()):
+        raise ValueError(problems[0])
+    values = {}
+    for name, parameter in query.parameters.items():
+        value = given.get(name, parameter.default)
+        try:
+            value = None if value is None else parameter.kind.bind(value)
+        except (ValueError, ArithmeticError, KeyError):
+            what = f"'{name}' is no {parameter.kind.name}"
+            raise ValueError(f"query '{query.name}': {what}") from None
+        values[name] = for_sqlite(value) if sqlite else value
+    return values
 
 
 def _compile(engine: AsyncEngine, query: Query) -> _Compiled:

@@ -176,6 +176,9 @@ flow_versions = Table(
     Column("source", Text, nullable=False),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("author", String, nullable=False, server_default=""),
+    # the shared prompts that it says, which stand in other files
+    Column("prompts", json_type(), nullable=False, server_default="{}"),
 )
 
 survey_answers = Table(
@@ -190,6 +193,69 @@ survey_answers = Table(
     Column("agent_id", ForeignKey("agents.id")),
     Column("at", UtcDateTime, nullable=False, index=True),
     UniqueConstraint("call", "sequence"),
+)
+
+# What calls did to the world ----------------------------------------------------------------------
+
+# The idempotency keys of named writes: a key goes in with the write itself, or neither does.
+effects = Table(
+    "effects",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("done_at", UtcDateTime, nullable=False, index=True),
+)
+
+# What `notify` handed on: kept until everybody who is to have it has it.
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("key", String, nullable=False, unique=True),
+    Column("event", String, nullable=False),
+    Column("data", json_type(), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False, index=True),
+)
+
+# One row for each place that a message goes to; `due_at` is also the lease of who delivers it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    Column("message_id", ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False),
+    Column("place", String, nullable=False),
+    Column("state", String, nullable=False),  # waiting, done, failed
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcDateTime, nullable=False),
+    UniqueConstraint("message_id", "place"),
+    Index("ix_deliveries_place_state_due_at", "place", "state", "due_at"),
+)
+
+delivery_log = Table(
+    "delivery_log",
+    metadata,
+    _id(),
+    Column(
+        "delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("at", UtcDateTime, nullable=False),
+    Column("status", Integer),
+    Column("ms", Float(53), nullable=False),
+    _text("error"),
+)
+
+# Callers who want to be called back.
+callbacks = Table(
+    "callbacks",
+    metadata,
+    _id(),
+    _phone("phone", nullable=False, index=True),
+    Column("wanted", String, nullable=False),  # when, in the flow's own words
+    Column("language", String, nullable=False),
+    _text("call"),
+    Column("state", String, nullable=False, server_default="open"),
+    Column("made_at", UtcDateTime, nullable=False),
 )
 
 # People and queues --------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
-"""Named queries: `scenarios/queries.yaml` read, checked and frozen. Pure but for reading the file.
+"""Named queries and updates: `scenarios/queries.yaml` read, checked and frozen.
 
-A query is one read-only statement with bound parameters. What is wrong with the file is told whole,
-with line and column, before the first call; nothing of a bad file is used.
+A query is one read-only statement with bound parameters, an update one that writes. What is wrong
+with the file is told whole, with line and column, before the first call; nothing of a bad file is
+used. Both may be split over files; a file may hold other tables beside them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,8 @@ from ivr.flow.reader import Document, read_file, read_text
 
 READS: Final = frozenset({"select", "with", "values"})
 WRITES: Final = frozenset({"insert", "update", "delete", "merge", "into"})  # also inside a WITH
+CHANGES: Final = frozenset({"insert", "update", "delete"})  # what an update may begin with
+TABLES: Final = ("queries", "updates")
 KEYS: Final = ("description", "deadline", "parameters", "results", "sql")
 LONGEST: Final = 60.0  # seconds; a caller has hung up long before
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|)")
@@ -68,31 +71,57 @@ class Query:
 
 def load_queries(path: Path) -> Mapping[str, Query]:
     """The queries of a file by name; `QueriesRefused` with every finding when any is wrong."""
-    try:
-        return _queries(read_file(path))
-    except FlowRefused as error:
-        raise QueriesRefused(str(error)) from error
+    return _read(read_file, path, "queries")
+
+
+def load_updates(path: Path) -> Mapping[str, Query]:
+    """The updates of a file by name, likewise."""
+    return _read(read_file, path, "updates")
 
 
 def read_queries(text: str, file: str = "queries.yaml") -> Mapping[str, Query]:
     """As `load_queries`, of text at hand."""
+    return _read(lambda text: read_text(text, file), text, "queries")
+
+
+def read_updates(text: str, file: str = "queries.yaml") -> Mapping[str, Query]:
+    return _read(lambda text: read_text(text, file), text, "updates")
+
+
+def queries_of(document: Document) -> tuple[dict[str, dict[str, Query]], list[Finding]]:
+    """Both tables of a document, by their keys, and what is wrong with them."""
+    reader = _Reader(document)
+    data = document.data if isinstance(document.data, dict) else {}
+    return {table: reader.table(data, table) for table in TABLES}, reader.findings
+
+
+def _read(read: Callable[[Any], Document], source: Any, table: str) -> Mapping[str, Query]:
     try:
-        return _queries(read_text(text, file))
+        document = read(source)
     except FlowRefused as error:
         raise QueriesRefused(str(error)) from error
+    reader = _Reader(document)
+    reader.mapping(document.data, (), TABLES)
+    tables, findings = queries_of(document)
+    findings = reader.findings + findings
+    if findings:
+        raise QueriesRefused("\n".join(str(finding) for finding in findings))
+    return MappingProxyType(tables[table])
 
 
-def sql_problem(sql: str) -> str:
-    """Why a statement is not one read-only statement, or nothing."""
+def sql_problem(sql: str, *, writes: bool = False) -> str:
+    """Why a statement is not one read-only statement (or one that writes), or nothing."""
     bare = OPAQUE.sub(" ", sql)
     statements = [part for part in bare.split(";") if part.strip()]
     if len(statements) != 1:
         return f"one statement is expected, here are {len(statements)}"
     words = re.findall(r"[a-z_]\w*", statements[0].lower())
-    if not words or words[0] not in READS:
+    if writes and (not words or words[0] not in CHANGES):
+        return "an update writes: it begins with INSERT, UPDATE or DELETE"
+    if not writes and (not words or words[0] not in READS):
         return "a query reads: it begins with SELECT or WITH"
     writing = WRITES.intersection(words)
-    if writing:
+    if writing and not writes:
         names = ", ".join(sorted(word.upper() for word in writing))
         return f"a query only reads, this one says {names} (put a column of that name in quotes)"
     if re.search(r"\?|\$\d|%\(\w+\)s", statements[0]):
@@ -103,18 +132,6 @@ def sql_problem(sql: str) -> str:
 def bound_names(sql: str) -> list[str]:
     """The parameters a statement names, in order, each once."""
     return list(dict.fromkeys(BOUND.findall(OPAQUE.sub(" ", sql))))
-
-
-def _queries(document: Document) -> Mapping[str, Query]:
-    reader = _Reader(document)
-    parts = reader.mapping(document.data, (), ("queries",))
-    found = {
-        name: reader.query(name, data)
-        for name, data in reader.mapping(parts.get("queries"), ("queries",)).items()
-    }
-    if reader.findings:
-        raise QueriesRefused("\n".join(str(finding) for finding in reader.findings))
-    return MappingProxyType(found)
 
 
 class _Reader:
@@ -143,9 +160,14 @@ class _Reader:
                 self.find((*path, name), "bad-name", message)
         return data
 
-    def query(self, name: str, data: Any) -> Query:
-        path = ("queries", name)
-        parts = self.mapping(data, path, KEYS)
+    def table(self, data: dict[str, Any], table: str) -> dict[str, Query]:
+        entries = self.mapping(data.get(table), (table,))
+        return {name: self.query(name, entry, table) for name, entry in entries.items()}
+
+    def query(self, name: str, data: Any, table: str) -> Query:
+        path = (table, name)
+        keys = KEYS if table == "queries" else [key for key in KEYS if key != "results"]
+        parts = self.mapping(data, path, keys)
         parameters = {
             key: self.parameter(part, (*path, "parameters", key))
             for key, part in self.mapping(parts.get("parameters"), (*path, "parameters")).items()
@@ -195,7 +217,7 @@ class _Reader:
     def sql(self, text: Any, path: Sequence[str], parameters: Collection[str]) -> str:
         path = (*path, "sql")
         sql = "" if text is None else str(text).strip().rstrip(";").rstrip()
-        if problem := sql_problem(sql):
+        if problem := sql_problem(sql, writes=path[0] == "updates"):
             self.find(path, "bad-sql", problem)
         bound = bound_names(sql)
         for unknown in (name for name in bound if name not in parameters):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,13 +16,18 @@ from cti.db.models import flow_versions
 
 @dataclass(frozen=True, slots=True)
 class FlowVersion:
-    """`source` is the file's text as it was loaded; `version` is the hash of its content."""
+    """`source` is the file's text as it was loaded; `version` is the hash of its content.
+
+    `author` is whose file it was; `prompts` are the shared prompts that it says, by name.
+    """
 
     name: str
     version: str
     source: str
     first_seen_at: datetime
     last_seen_at: datetime
+    author: str = ""
+    prompts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FlowStore:
@@ -29,12 +35,21 @@ class FlowStore:
         self._engine = engine
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
-    async def keep(self, name: str, version: str, source: str) -> None:
+    async def keep(
+        self,
+        name: str,
+        version: str,
+        source: str,
+        *,
+        author: str = "",
+        prompts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Note that a version is in use. Its source never changes; its last day of use does."""
         now = datetime.now(UTC)
         statement = self._insert(flow_versions).values(
-            name=name, version=version, source=source, first_seen_at=now, last_seen_at=now
-        )
+            name=name, version=version, source=source, first_seen_at=now, last_seen_at=now,
+            author=author, prompts=dict(prompts or {}),
+        )  # fmt: skip
         statement = statement.on_conflict_do_update(
             index_elements=["name", "version"], set_={"last_seen_at": now}
         )
