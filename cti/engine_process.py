@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from cti.asterisk import child
-from cti.settings import HOME
+from cti.settings import CHECKOUT
 from ivr.errors import EngineDown
 
 READY: Final = re.compile(rb"ready agi=(\d+)")
@@ -61,7 +61,7 @@ class EngineProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(HOME), **self._environment},
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT), **self._environment},
             )
         assert self._process.stdout is not None
         try:

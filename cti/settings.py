@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
@@ -15,8 +16,12 @@ from ivr.errors import BadSetting
 
 PREFIX: Final = "SANTRAL_"
 # Names with our prefix that are not settings of the engine: the launcher's and the tests' own.
-NOT_SETTINGS: Final = frozenset({"SANTRAL_PYTHON", "SANTRAL_VOICES", "SANTRAL_HOME"})
-HOME: Final = Path(os.environ.get("SANTRAL_HOME") or Path(__file__).parent.parent)
+NOT_SETTINGS: Final = frozenset({"SANTRAL_PYTHON", "SANTRAL_VOICES"})
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+INSTALLED: Final = Path(sysconfig.get_path("data")) / "share" / "santral"
+# Where flows and sounds are: beside the packages in a checkout, else where the wheel put them.
+HOME: Final = CHECKOUT if (CHECKOUT / "scenarios").is_dir() else INSTALLED
+STATE: Final = (CHECKOUT if HOME == CHECKOUT else Path.cwd()) / ".santral"
 
 
 class Settings(BaseModel):
@@ -26,9 +31,7 @@ class Settings(BaseModel):
 
     scenarios: Path = Field(HOME / "scenarios", description="The folder of flows and their tables.")
     sounds: Path = Field(HOME / "sounds", description="Recorded prompts, by language.")
-    state: Path = Field(
-        HOME / ".santral", description="Where everything is kept that is made while running."
-    )
+    state: Path = Field(STATE, description="Where everything is kept that is made while running.")
     agi_host: str = Field("127.0.0.1", description="The address Asterisk reaches the engine at.")
     agi_port: int = Field(4573, ge=0, le=65535, description="FastAGI port; 0 takes a free one.")
     agi_key: SecretStr = Field(
