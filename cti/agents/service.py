@@ -23,6 +23,7 @@ from cti.ami import events as ami
 from cti.ami.bridge import Bridge
 from cti.bus import Bus
 from cti.floor import FLOOR, Floor, agent_topic
+from cti.live import Agent
 from ivr.errors import ActionNotSent, ActionRefused, BadInput, TelephonyFault
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Agents:
     def sign_in(self, login: str) -> Presence:
         person = self._person(login)
         live = self._floor.live.agents.get(person.interface)
-        return self._happen(login, p.SignIn(person.interface, bool(live and live.reachable)))
+        return self._happen(login, p.SignIn(person.interface, _reachable(live)))
 
     def sign_out(self, login: str) -> Presence:
         return self._happen(login, p.SignOut())
@@ -200,9 +201,9 @@ class Agents:
             calls = agent.calls if agent else ()
             if here.call and here.call not in calls:
                 self._happen(login, p.Ended(here.call, self._wrap_up(here.queue)), event.at)
-            what = p.Back() if agent and agent.reachable else p.Gone()
+            what = p.Back() if _reachable(agent) else p.Gone()
             self._happen(login, what, event.at)
-            if calls and agent and agent.reachable:
+            if calls and _reachable(agent):
                 self._happen(login, p.Connected(calls[0], ""), event.at)
             self._mend(login)
 
@@ -215,7 +216,7 @@ class Agents:
             p.found(
                 person.login, person.interface, paused=member.paused, reason=member.reason,
                 since=member.last_pause, talking=agent.calls[0] if agent.calls else "",
-                reachable=bool(agent.reachable), wrap_up=self._wrap_up(member.queue), at=at,
+                reachable=_reachable(agent), wrap_up=self._wrap_up(member.queue), at=at,
             ),
         )  # fmt: skip
 
@@ -303,6 +304,11 @@ class Agents:
         if key in self._again:  # five rounds were not enough: something refuses for good
             self._again.discard(key)
             asyncio.get_running_loop().call_later(TRY_AGAIN, self._mend, key)
+
+
+def _reachable(agent: Agent | None) -> bool:
+    """An Asterisk that does not tell is believed to have the phone."""
+    return agent is None or agent.reachable is not False
 
 
 def _call(channel: ami.Channel) -> str:

@@ -423,10 +423,15 @@ class QueueStatus(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class PJSIPShowContacts(Action):
-    name: ClassVar[str] = "PJSIPShowContacts"
+class DeviceStateList(Action):
+    """Every phone and whether it can be reached; needs the module res_manager_devicestate.
+
+    (What PJSIP itself lists needs `system` in `write=`, which would also let Originate run
+    programs.)
+    """
+
+    name: ClassVar[str] = "DeviceStateList"
     deadline: ClassVar[float] = 15.0
-    empty: ClassVar[str] = "No Contacts found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,16 @@ from dataclasses import dataclass, field
 CALL_VARIABLE = "SANTRAL_CALL"
 
 
+# Of the classes we read, what nobody here looks at: over a third of all bytes (measured on queue
+# calls). asterisk-conf/manager.conf keeps it back; `Bridge(unread=)` asks for that elsewhere.
+UNREAD = (
+    "BridgeCreate", "BridgeDestroy", "BridgeMerge", "BridgeVideoSourceUpdate", "HangupRequest",
+    "SoftHangupRequest", "LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd",
+    "PeerStatus", "DeviceStateChange", "NewAccountCode", "MusicOnHoldStart", "MusicOnHoldStop",
+    "Registry",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One leg as Asterisk saw it when the event was made; `<unknown>` becomes "".
@@ -80,6 +90,8 @@ class ContactStatus(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeviceStateChange(Event):
+    """`state`: NOT_INUSE INUSE BUSY RINGING RINGINUSE ONHOLD UNAVAILABLE INVALID UNKNOWN."""
+
     device: str
     state: str
 
@@ -411,28 +423,21 @@ class QueueEntry(Event):
     unique_id: str = field(metadata=_of("Uniqueid"))
 
 
-@dataclass(frozen=True, slots=True)
-class ContactList(Event):
-    """A registered phone. `endpoint` may be empty for a contact written into the configuration."""
-
-    uri: str
-    endpoint: str
-    status: str
-    name: str = field(metadata=_of("ObjectName"))
-
-
 # --- what the bridge itself tells
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Event):
-    """Everything that is so now, read after a (re)connect: whatever is not in it is gone."""
+    """Everything that is so now, read after a (re)connect: whatever is not in it is gone.
+
+    `devices` is None where Asterisk does not tell.
+    """
 
     channels: tuple[CoreShowChannel, ...] = ()
     queues: tuple[QueueParams, ...] = ()
     members: tuple[QueueMember, ...] = ()
     waiting: tuple[QueueEntry, ...] = ()
-    contacts: tuple[ContactList, ...] = ()
+    devices: tuple[DeviceStateChange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cti.ami.events import UNREAD
 from cti.asterisk.install import Installation
 from cti.asterisk.settings import DESK, InstanceSettings
 from cti.settings import HOME
@@ -127,6 +128,7 @@ def _values(installation: Installation, settings: InstanceSettings, run: Path) -
         "queues": settings.all_queues,
         "opus_codecs": [name for name in OPUS if installation.has_module(name)][:1],
         "dialled": DIALLED,
+        "unread_events": UNREAD,
         "name_characters": NAME_CHARACTERS,
         "desk_context": DESK,
         "most_files": _most_files(),

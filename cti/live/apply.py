@@ -17,6 +17,7 @@ from cti.live.state import Agent, Call, Change, Live, Membership, Phase, Queue, 
 from ivr import events as ivr
 
 CONTACT_GONE = {"Removed", "Unreachable"}
+UNREACHABLE = {"UNAVAILABLE", "INVALID", "UNKNOWN"}
 
 
 def heard(live: Live, event: ami.Event) -> tuple[Live, tuple[Change, ...]]:
@@ -296,14 +297,7 @@ def _snapshot(draft: Draft, event: ami.Snapshot) -> None:
             params.queue,
             Queue(params.queue, params.strategy, (), (), params.completed, params.abandoned),
         )
-    phones = {contact.endpoint or contact.name.partition(";")[0].partition("/")[0]
-              for contact in event.contacts if contact.status not in CONTACT_GONE}  # fmt: skip
-    for agent in list(draft.agents.now.values()):
-        here = agent.interface.removeprefix("PJSIP/") in phones
-        draft.agents.put(agent.interface, replace(agent, memberships={}, reachable=here))
-    for phone in phones:
-        known = draft.agents.get(f"PJSIP/{phone}") or Agent(f"PJSIP/{phone}")
-        draft.agents.put(known.interface, replace(known, reachable=True))
+    _reach(draft, event.devices)
     for member in event.members:
         _member(draft, member)
     for shown in event.channels:
@@ -314,6 +308,18 @@ def _snapshot(draft: Draft, event: ami.Snapshot) -> None:
     _wait_again(draft, event)
     for agent in list(draft.agents.now.values()):
         draft.seat_agent(agent.interface)
+
+
+def _reach(draft: Draft, devices: tuple[ami.DeviceStateChange, ...] | None) -> None:
+    """Who is a member of nothing yet; and which phones are there."""
+    states = {found.device: found.state not in UNREACHABLE for found in devices or ()}
+    for agent in list(draft.agents.now.values()):
+        here = agent.reachable if devices is None else states.get(agent.interface, False)
+        draft.agents.put(agent.interface, replace(agent, memberships={}, reachable=here))
+    for device, here in states.items():
+        if device.startswith("PJSIP/"):
+            known = draft.agents.get(device) or Agent(device)
+            draft.agents.put(device, replace(known, reachable=here))
 
 
 def _wait_again(draft: Draft, event: ami.Snapshot) -> None:

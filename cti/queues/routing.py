@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cti.queues.model import Queue
+from cti.queues.model import Queue, Queues
 from cti.queues.rendering import personal_queue
 
 UNRATED = 0
@@ -46,24 +46,37 @@ def priority(queue: Queue, caller: Caller) -> int:
     return max(caller.priority, queue.priority.get(caller.tier, 0))
 
 
-def options(queue: Queue, caller: Caller, now: float) -> dict[str, str]:
+def options(queues: Queues, name: str, caller: Caller, now: float) -> dict[str, str]:
     """What the dialplan is told beside the queue's name (`SANTRAL_<NAME>`); empty values left out.
 
-    priority, max_penalty, overflow and timeout, agent (the personal queue to try first) and
-    agent_wait.
+    priority; max_penalty; timeout, overflow and timeouts (where it goes on, and for how long it
+    waits in each of those); agent (the personal queue to try first) and agent_wait.
     """
+    queue = queues.queues[name]
     found = {"priority": str(priority(queue, caller) or "")}
     if queue.skills:
         found["max_penalty"] = "0"
-    if queue.overflow:
-        found["overflow"] = queue.overflow.to
-        if queue.overflow.after:
-            found["timeout"] = str(round(queue.overflow.after))
+    way = [queue, *overflows(queues, name)]
+    limits = [str(round(one.overflow.after) or "") if one.overflow else "" for one in way]
+    names = [one.overflow.to for one in way if one.overflow]
+    found |= {"timeout": limits[0], "overflow": "-".join(names)}
+    if any(limits[1:]):
+        found["timeouts"] = "-".join(limits[1:])
     again = queue.last_agent
     if again and caller.last_agent and now - caller.last_spoke <= again.within:
         found["agent"] = personal_queue(caller.last_agent)
         found["agent_wait"] = str(round(again.wait))
     return {name: value for name, value in found.items() if value}
+
+
+def overflows(queues: Queues, name: str) -> list[Queue]:
+    """The queues a caller goes on to, one after the other; `load_queues` has refused circles."""
+    found = []
+    queue = queues.queues[name]
+    while queue.overflow is not None:
+        queue = queues.queues[queue.overflow.to]
+        found.append(queue)
+    return found
 
 
 def expected_wait(position: int, agents: int, talk: float, wrap_up: float) -> float | None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from cti.ami import actions, events
 from cti.ami.bridge import Account, Bridge
+from cti.ami.events import UNREAD
 from cti.asterisk import Installation
 from ivr.errors import ActionNotSent, ActionRefused
 from tests.cti.ami.test_bridge import Sink
@@ -30,7 +31,7 @@ def account(asterisk: Lab) -> Account:
 
 async def test_a_queue_call_is_told_and_unread_events_are_not_sent(asterisk: Lab) -> None:
     sink = Sink()
-    async with Bridge(account(asterisk), sink) as bridge:
+    async with Bridge(account(asterisk), sink, unread=UNREAD) as bridge:
         await bridge.ready(10)
         phone = await SipPhone.open("ayse", ("127.0.0.1", asterisk.sip))
         await phone.register()
@@ -50,7 +51,7 @@ async def test_a_queue_call_is_told_and_unread_events_are_not_sent(asterisk: Lab
 
 async def test_filters_keep_events_away(asterisk: Lab) -> None:
     seen: list[str] = []
-    bridge = Bridge(account(asterisk), Sink())
+    bridge = Bridge(account(asterisk), Sink(), unread=UNREAD)
     take = bridge._on_message
     bridge._on_message = lambda message: (seen.append(message.name), take(message))[1]  # type: ignore[method-assign,func-returns-value]
     async with bridge:

@@ -32,7 +32,7 @@ MODULES = (
     "app_echo app_mixmonitor app_originate app_playback app_playtones app_queue app_read "
     "app_senddtmf app_stack app_userevent app_verbose app_exec app_channelredirect "
     "func_callerid func_channel func_db func_devstate func_global func_hangupcause func_logic "
-    "func_math func_strings func_timeout func_uri func_uuid app_while app_if app_softhangup "
+    "func_math func_strings func_timeout res_manager_devicestate func_uri func_uuid app_while app_if app_softhangup "
 )
 
 FILES = {

@@ -298,6 +298,14 @@ class FakeManager:
         ]  # fmt: skip
         return self._list(action, said, "ContactListComplete", items)
 
+    def _do_devicestatelist(self, action: Action) -> str:
+        items = [
+            event("DeviceStateChange", ("Device", f"PJSIP/{name}"), ("State", "NOT_INUSE"))
+            for name in self.contacts
+        ]
+        said = "Device State Changes will follow"
+        return self._list(action, said, "DeviceStateListComplete", items)
+
     def _list(self, action: Action, said: str, end: str, items: Iterable[str]) -> str:
         number = _number(action)
         listed = [

@@ -27,7 +27,7 @@ EVERY = [
     actions.Reload("app_queue.so"),
     actions.CoreShowChannels(),
     actions.QueueStatus(),
-    actions.PJSIPShowContacts(),
+    actions.DeviceStateList(),
     actions.ShowDialPlan("ctx", "1"),
     actions.Ping(),
     actions.Challenge(),

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from cti.ami import actions, events
-from cti.ami.bridge import UNREAD, Account, Bridge, delays
+from cti.ami.bridge import Account, Bridge, delays
+from cti.ami.events import UNREAD
 from ivr.errors import ActionNotSent, ActionRefused, BadInput, LineLost, ReplyOverdue
 from tests.fakes.manager import FakeManager, Member, event, fake_manager
 
@@ -66,11 +67,30 @@ async def test_it_logs_in_without_sending_the_secret_and_reads_the_state_first()
             assert [channel.channel.unique_id for channel in snapshot.channels] == ["1.1"]
             assert [queue.queue for queue in snapshot.queues] == ["destek"]
             assert [(m.member_name, m.penalty) for m in snapshot.members] == [("Ayşe", 2)]
-            assert [contact.endpoint for contact in snapshot.contacts] == ["ayse"]
+            assert snapshot.devices is not None
+            assert [phone.device for phone in snapshot.devices] == ["PJSIP/ayse"]
         assert all(fake.secret not in action["_raw"] for action in fake.received)
+        assert fake.actions("Filter") == []
+
+
+async def test_what_asterisk_can_keep_back_it_is_asked_to() -> None:
+    async with fake_manager() as fake:
+        async with Bridge(account(fake), Sink(), unread=UNREAD) as bridge:
+            await bridge.ready(5)
         assert [action["MatchCriteria"] for action in fake.actions("Filter")] == [
             f"name({name}),action(exclude)" for name in UNREAD
         ]
+
+
+async def test_without_the_permission_it_does_without_filters_and_devices() -> None:
+    refuse = {"Filter": "Permission denied", "DeviceStateList": "Invalid/unknown command"}
+    sink = Sink()
+    async with fake_manager(refuse=refuse) as fake:
+        async with Bridge(account(fake), sink, unread=UNREAD) as bridge:
+            await bridge.ready(5)
+        assert len(fake.actions("Filter")) == 1
+    snapshot = sink.of(events.Snapshot)[0]
+    assert snapshot.devices is None
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
@@ -260,9 +280,10 @@ async def test_an_answer_that_is_an_event_of_another_kind_is_not_taken_for_one()
         assert (await sink.until(events.OriginateResponse)).response == "Failure"
 
 
-async def test_no_contacts_is_not_an_error() -> None:
-    async with fake_manager() as fake, connected(fake) as (bridge, _):
-        assert (await bridge.send(actions.PJSIPShowContacts())).items == ()
+async def test_an_error_that_means_none_is_an_empty_list() -> None:
+    said = {"ShowDialPlan": "Did not find extension 4711@xfer"}
+    async with fake_manager(refuse=said) as fake, connected(fake) as (bridge, _):
+        assert (await bridge.send(actions.ShowDialPlan("xfer", "4711"))).items == ()
 
 
 def test_waits_grow_to_about_a_second() -> None:

@@ -79,9 +79,13 @@ def test_the_lists_are_read_too() -> None:
     shown = only("actions", events.CoreShowChannel)
     assert isinstance(shown, events.CoreShowChannel)
     assert (shown.application, shown.channel.call) == ("Queue", CALL)
-    contact = only("actions", events.ContactList)
-    assert isinstance(contact, events.ContactList)
-    assert contact.endpoint == "ayse"
+    devices = {
+        item.get("Device"): item.get("State")
+        for item in captures.messages("actions")
+        if item.name == "DeviceStateChange" and item.action_id == "devices"
+    }
+    assert devices["PJSIP/ayse"] == "INUSE"
+    assert devices["PJSIP/bora"] == "UNAVAILABLE"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.__name__)
@@ -94,9 +98,15 @@ def test_every_event_can_be_made_of_nothing_and_is_frozen(kind: type[events.Even
 
 
 def test_every_event_of_the_captures_that_we_do_not_know_is_known_to_be_unread() -> None:
-    from cti.ami.bridge import UNREAD
+    from cti.ami.events import UNREAD
 
-    lists = {"CoreShowChannelsComplete", "QueueStatusComplete", "ContactListComplete"}
+    lists = {
+        "CoreShowChannelsComplete",
+        "QueueStatusComplete",
+        "ContactList",
+        "ContactListComplete",
+        "DeviceStateListComplete",
+    }
     for name in captures.NAMES:
         unknown = {m.name for m in captures.messages(name) if m.name and m.name not in KINDS}
         assert unknown <= {*UNREAD, *lists, "DTMFBegin"}, name

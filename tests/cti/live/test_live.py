@@ -156,7 +156,7 @@ def snapshot(connection: bytes, at: float) -> ami.Snapshot:
     of = lambda kind: tuple(event for event in read if type(event) is kind)  # noqa: E731
     return ami.Snapshot(
         at, of(ami.CoreShowChannel), of(ami.QueueParams), of(ami.QueueMember), of(ami.QueueEntry),
-        of(ami.ContactList),
+        of(ami.DeviceStateChange),
     )  # fmt: skip
 
 

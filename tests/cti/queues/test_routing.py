@@ -28,6 +28,7 @@ QUEUES = Queues.model_validate(
             },
             "returns": {
                 "skills": {"returns": 3, "english": 2},
+                "overflow": {"to": "support", "after": "5m"},
                 "relax": [{"after": "30s", "by": 1}, {"after": "90s", "by": 3}],
             },
             "backup": {"strategy": "ring_all", "weight": 3, "limit": 9},
@@ -59,15 +60,17 @@ def test_without_skills_everybody_is_equal() -> None:
 def test_what_the_dialplan_is_told() -> None:
     now = 1_000_000.0
     gold = Caller("gold", 5, "ayse", now - 3600)
-    assert options(SUPPORT, gold, now) == {
+    assert options(QUEUES, "support", gold, now) == {
         "priority": "20", "overflow": "backup", "timeout": "600",
         "agent": "santral-agent-ayse", "agent_wait": "10",
     }  # fmt: skip
-    assert options(RETURNS, Caller(), now) == {"max_penalty": "0"}
-    assert options(SUPPORT, Caller(priority=50), now)["priority"] == "50"
+    assert options(QUEUES, "returns", Caller(), now) == {
+        "max_penalty": "0", "timeout": "300", "overflow": "support-backup", "timeouts": "600-",
+    }  # fmt: skip
+    assert options(QUEUES, "support", Caller(priority=50), now)["priority"] == "50"
     long_ago = Caller(last_agent="ayse", last_spoke=now - 90_000)
-    assert "agent" not in options(SUPPORT, long_ago, now)
-    assert options(QUEUES.queues["backup"], gold, now) == {"priority": "5"}
+    assert "agent" not in options(QUEUES, "support", long_ago, now)
+    assert options(QUEUES, "backup", gold, now) == {"priority": "5"}
 
 
 def test_the_expected_wait() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cti.asterisk import find_asterisk
-from tests.e2e.conftest import state_directory
+from cti.settings import Settings
 from tests.fakes.asterisk_lab import USER, Lab, lab
 from tests.fakes.sip_phone import ANSWER, BUSY, RING, Dialog, SipPhone
 
@@ -213,6 +213,8 @@ async def restarted(floor: Floor) -> None:
     await floor.wire.until("Event: CoreShowChannelsComplete")
     await floor.wire.act(Action="QueueStatus", ActionID="queues-1")
     await floor.wire.until("Event: QueueStatusComplete")
+    await floor.wire.act(Action="DeviceStateList", ActionID="devices-1")
+    await floor.wire.until("Event: DeviceStateListComplete")
     await floor.asterisk.stop(kill=True)
     await asyncio.sleep(0.5)
     await floor.asterisk.start()
@@ -221,8 +223,8 @@ async def restarted(floor: Floor) -> None:
     await again.until("Event: CoreShowChannelsComplete")
     await again.act(Action="QueueStatus", ActionID="queues-2")
     await again.until("Event: QueueStatusComplete")
-    await again.act(Action="PJSIPShowContacts", ActionID="contacts-2")
-    await again.until("contacts-2")
+    await again.act(Action="DeviceStateList", ActionID="devices-2")
+    await again.until("Event: DeviceStateListComplete")
     await asyncio.sleep(0.3)
     floor.wire.got += again.got
 
@@ -261,6 +263,7 @@ async def actions(floor: Floor) -> None:
         "channels": {"Action": "CoreShowChannels"},
         "queues": {"Action": "QueueStatus"},
         "contacts": {"Action": "PJSIPShowContacts"},
+        "devices": {"Action": "DeviceStateList"},
         "key": {"Action": "PlayDTMF", "Channel": caller, "Digit": "5", "Receive": "true"},
         "notify": {"Action": "PJSIPNotify", "Channel": channel, "Variable": "Event=talk"},
         "bad-exten": {"Action": "BlindTransfer", "Channel": channel, "Context": "xfer",
@@ -334,7 +337,7 @@ SCENARIOS: dict[str, Callable[[Floor], Awaitable[None]]] = {
 
 async def record(name: str) -> None:
     home = Path(tempfile.mkdtemp(prefix="ami-"))
-    installation = await find_asterisk(state_directory(), print)
+    installation = await find_asterisk(Settings.from_environment().state, print)
     async with lab(home, installation, ring=3 if name == "no_answer" else 15) as asterisk:
         wire = await Wire.open(asterisk)
         floor = Floor(asterisk, wire)
