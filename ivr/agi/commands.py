@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ivr.agi.protocol import LONGEST_COMMAND, command
 from ivr.errors import CommandRefused
@@ -21,6 +22,7 @@ _BAD_IN_ENGINE = re.compile(r"[^A-Za-z0-9_-]")
 _BAD_IN_NAME = re.compile(r"[^A-Z0-9_]")
 _ROOM_FOR_SOUNDS = LONGEST_COMMAND - 200  # what else may stand in the line of an EXEC
 
+REMEMBERED = 4096  # lines of each kind that are kept ready
 ANSWER = command("ANSWER")
 CHANNEL_STATUS = command("CHANNEL STATUS")
 BACKGROUND_STATUS = command("GET VARIABLE", "BACKGROUNDSTATUS")
@@ -30,6 +32,8 @@ PLAYBACK_STATUS = command("GET VARIABLE", "PLAYBACKSTATUS")
 
 def batches(sounds: Sequence[str]) -> list[tuple[str, ...]]:
     """The sounds in runs that each fit into one command."""
+    if sum(map(len, sounds)) * 4 < _ROOM_FOR_SOUNDS:  # no character has more than 4 bytes
+        return [tuple(sounds)] if sounds else []
     runs: list[tuple[str, ...]] = []
     run: list[str] = []
     room = _ROOM_FOR_SOUNDS
@@ -45,17 +49,20 @@ def batches(sounds: Sequence[str]) -> list[tuple[str, ...]]:
     return runs
 
 
-def background(sounds: Sequence[str]) -> bytes:
+@lru_cache(REMEMBERED)
+def background(sounds: tuple[str, ...]) -> bytes:
     """Play; any key stops it and is the result (pbx_builtin_background, main/pbx_builtins.c)."""
     return command("EXEC Background", _joined(sounds))
 
 
-def playback(sounds: Sequence[str]) -> bytes:
+@lru_cache(REMEMBERED)
+def playback(sounds: tuple[str, ...]) -> bytes:
     """Play to the end whatever is keyed (apps/app_playback.c)."""
     return command("EXEC Playback", _joined(sounds))
 
 
-def read(variable: str, sounds: Sequence[str], most: int, finish: str, between: float) -> bytes:
+@lru_cache(REMEMBERED)
+def read(variable: str, sounds: tuple[str, ...], most: int, finish: str, between: float) -> bytes:
     """Play and collect up to `most` keys into `variable` (apps/app_read.c).
 
     `between` seconds is both the wait for the first key after the last sound and that from key to
@@ -69,6 +76,7 @@ def read(variable: str, sounds: Sequence[str], most: int, finish: str, between: 
     )
 
 
+@lru_cache(REMEMBERED)
 def get_data(sound: str, most: int, between: float) -> bytes:
     """Play and collect keys; `#` always finishes (ast_app_getdata_full, main/app.c)."""
     return command("GET DATA", sound, f"{_ms(between)}", f"{most}")

@@ -18,6 +18,7 @@ LONGEST_HEADER = 65_536
 LONGEST_REPLY = 65_536
 DEAD_CHANNEL = 511
 
+_FIRST = b"agi_"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=&,")
 
 
@@ -52,66 +53,68 @@ Message = Header | Reply | HangupLine
 class Decoder:
     """Cuts the bytes of one connection into messages, however they are split into packets."""
 
-    __slots__ = ("_buffer", "_header", "_lines", "_size", "_usage")
+    __slots__ = ("_begun", "_buffer", "_lines", "_size", "_usage")
 
     def __init__(self) -> None:
+        self._begun = False  # the header has been read
         self._buffer = b""
-        self._header: dict[str, str] | None = {}
         self._lines: list[str] = []  # a reply of several lines, so far
         self._usage = False  # whether that is a usage text, or else a value with newlines
-        self._size = 0  # bytes of the header, or of the reply of several lines
+        self._size = 0  # bytes of the reply of several lines
 
     @property
     def idle(self) -> bool:
         """Whether everything received so far has been given out as messages."""
-        return not (self._buffer or self._header or self._lines)
+        return not (self._buffer or self._lines)
 
     def receive(self, data: bytes) -> list[Message]:
         """The messages that `data` completes. Raises BadAgi; nothing more can be read after it."""
+        messages: list[Message] = []
         if self._buffer:
             data = self._buffer + data
-        lines = data.split(b"\n")
-        self._buffer = lines.pop()
-        messages: list[Message] = []
+        if not self._begun:
+            header, data = self._read_header(data)
+            if header is None:
+                return messages
+            messages.append(header)
+        *lines, self._buffer = data.split(b"\n")
         for line in lines:
             message = self._read_line(line)
             if message is not None:
                 messages.append(message)
-        self._grow(len(self._buffer), 0)
+        if self._size + len(self._buffer) > LONGEST_REPLY:
+            raise BadAgi(f"An AGI reply is longer than {LONGEST_REPLY} bytes.")
         return messages
 
+    def _read_header(self, data: bytes) -> tuple[Header | None, bytes]:
+        """The header, when it is complete, and the bytes behind it."""
+        if not data.startswith(_FIRST[: len(data)]):
+            raise BadAgi("What connected does not speak AGI.")
+        end = data.find(b"\n\n", 0, LONGEST_HEADER)
+        if end < 0:
+            if len(data) >= LONGEST_HEADER:
+                raise BadAgi(f"The AGI header is longer than {LONGEST_HEADER} bytes.")
+            self._buffer = data
+            return None, b""
+        self._begun, self._buffer = True, b""
+        fields: dict[str, str] = {}
+        for line in data[:end].decode("utf-8", "replace").split("\n"):
+            name, colon, value = line.partition(":")
+            if colon and name.startswith("agi_"):  # a stray line is only skipped
+                fields.setdefault(name, value.strip(" "))
+        return Header(fields), data[end + 2 :]
+
     def _read_line(self, line: bytes) -> Message | None:
-        if self._header is not None:
-            return self._read_header_line(line, self._header)
         text = line.decode("utf-8", "replace")
         if text == "HANGUP":
             return HangupLine()
         if not self._lines:
             return self._read_reply(text)
-        self._grow(len(line), len(line) + 1)
+        self._size += len(line) + 1
+        if self._size > LONGEST_REPLY:
+            raise BadAgi(f"An AGI reply is longer than {LONGEST_REPLY} bytes.")
         self._lines.append(text)
         return self._read_usage(text) if self._usage else self._read_value(text)
-
-    def _grow(self, coming: int, by: int) -> None:
-        most = LONGEST_REPLY if self._header is None else LONGEST_HEADER
-        if self._size + coming > most:
-            what = "reply" if self._header is None else "header"
-            raise BadAgi(f"An AGI {what} is longer than {most} bytes.")
-        self._size += by
-
-    def _read_header_line(self, line: bytes, header: dict[str, str]) -> Message | None:
-        self._grow(len(line), len(line) + 1)
-        if not line:
-            if not header:
-                raise BadAgi("The AGI header is empty.")
-            self._header, self._size = None, 0
-            return Header(header)
-        name, colon, value = line.decode("utf-8", "replace").partition(":")
-        if colon and name.startswith("agi_"):
-            header.setdefault(name, value.strip(" "))
-        elif not header:  # somebody else's protocol; a stray line further down is only skipped
-            raise BadAgi("What connected does not speak AGI.")
-        return None
 
     def _read_usage(self, text: str) -> Message | None:
         if not text.startswith("520 "):

@@ -27,7 +27,7 @@ class Sound(NamedTuple):
 
 def sound_name(path: Path) -> str:
     """A file's name as Asterisk takes it: without its suffix."""
-    return str(path)[: -len(path.suffix)] if path.suffix else str(path)
+    return os.path.splitext(path)[0]
 
 
 class Joiner:
