@@ -14,14 +14,15 @@ from typing import Any, Protocol
 
 from ivr.agi import commands, questions
 from ivr.agi.connection import AgiConnection
-from ivr.agi.protocol import Reply
+from ivr.agi.line import SLACK, AgiLine
 from ivr.agi.sound import Joiner, Sound, sound_name
 from ivr.call import CallInfo, Heard, Played, Question, Recorded, Utterance
-from ivr.errors import CallerHungUp, CommandRefused, PromptUnavailable, TelephonyFault
+from ivr.errors import CommandRefused, PromptUnavailable, TelephonyFault
 
+BURST = 0.3  # seconds from key to key within which they were typed in one go
 FRAME_MS = 40  # twice the frame that may come in just before a limit
-SLACK = 10.0  # seconds a command may take beyond what it should
-GRACE = 0.1  # seconds in which HANGUP follows a result of -1; measured: at once
+PAUSE = 0.02  # seconds without a command in which no key is lost: half of the shortest key
+SYNTHESIS = 10.0  # seconds the values of a prompt may take to be spoken
 SLICES = (0.02, 0.04, 0.08, 0.16, 0.25)  # seconds of listening between two looks at a task
 _TARGET = re.compile(r"[\w.+*#@:/ -]{1,100}")
 
@@ -49,12 +50,10 @@ class Listener(Protocol):
         """The call goes on without the engine: what was set up on its channel ends."""
 
 
-class AgiCall:
+class AgiCall(AgiLine):
     """A call that has entered the engine. With a `listener` questions with words take speech too.
-    `between` is the dialplan's TIMEOUT(digit), `clock` measures how long prompts played (seconds).
 
-    Every method raises CallerHungUp when the caller is gone and TelephonyFault (ReplyOverdue,
-    LineLost, CommandRefused, BadAgi) when the line is.
+    Raises what AgiLine raises, and PromptUnavailable for a prompt that cannot be played.
     """
 
     def __init__(
@@ -69,52 +68,13 @@ class AgiCall:
         slack: float = SLACK,
         clock: Callable[[], float] | None = None,
     ) -> None:
+        super().__init__(connection, between=between, slack=slack, clock=clock)
         self.info = info
         self.prompts = prompts
         self.pending = ""
-        self.digit_timeout = between  # TIMEOUT(digit) as Asterisk has it; 0 = not known
-        self._stray = ""
-        self._stray_until = 0.0
-        self._connection = connection
         self._listener = listener
         self._joiner = joiner or Joiner()
-        self._slack = slack
         self._up = False
-        self.time = clock or asyncio.get_running_loop().time
-
-    @property
-    def trips(self) -> int:
-        """Commands sent so far on this connection."""
-        return self._connection.trips
-
-    @property
-    def hung_up(self) -> bool:
-        return self._connection.hung_up
-
-    async def command(
-        self, line: bytes, expected: float = 0.0, sound: Sound | None = None
-    ) -> Reply:
-        """Send one command that should take `expected` seconds and may play `sound`.
-
-        A result of -1 is a hang-up or a failure; the channel's state tells which. It raises
-        CallerHungUp for the one, PromptUnavailable or TelephonyFault for the other, except that a
-        recording's -1 is left to `record`.
-        """
-        reply = await self._connection.command(line, expected + self._slack)
-        if reply.result == "-1" and not reply.data:
-            await self.check_up()
-            if sound is not None and sound.names:
-                raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")
-            raise TelephonyFault("Asterisk could not do what it was asked.")
-        if reply.result == "-2":
-            raise CommandRefused("Asterisk has no such application.")
-        return reply
-
-    async def check_up(self) -> None:
-        """Raise CallerHungUp when the channel is gone."""
-        if await self._connection.gone_within(GRACE):
-            raise CallerHungUp
-        await self._connection.command(commands.CHANNEL_STATUS, self._slack)  # 511: CallerHungUp
 
     async def answer(self) -> None:
         """Pick up; nothing is sent when that was done already."""
@@ -133,6 +93,8 @@ class AgiCall:
         if not barge_in:
             await self.play_through(sound)
             return Played(sound.ms)
+        if self.pending:
+            return Played(0, interrupted=True)
         key, ms = await self.play(sound)
         self.pending += key
         return Played(ms, interrupted=bool(key))
@@ -146,10 +108,14 @@ class AgiCall:
         return await questions.ask(self, question)
 
     async def flush(self) -> None:
-        """Forget the keys that are waiting, here and in Asterisk; at most one command."""
-        if self.pending:
-            self.pending = ""
-            await self.command(commands.wait(questions.BURST), questions.BURST)
+        """Forget the keys that are waiting, and those right behind the last; at most one command.
+
+        Asterisk itself keeps none back, but a burst that has begun goes on arriving.
+        """
+        self.pending = ""
+        rest = self.heard_at + BURST - self.time()
+        if rest > 0:
+            await self.command(commands.wait(rest), rest)
 
     async def record(
         self, path: str, *, limit: float, silence: float, beep: bool, finish: str
@@ -170,7 +136,7 @@ class AgiCall:
         reply = await self.command(line, limit + 2.0)
         ms = (reply.endpos or 0) // 8  # positions are samples of 8 kHz
         if reply.data == "timeout":  # the result is what was left of the limit, in milliseconds
-            quiet = seconds > 0 and int(reply.result) > FRAME_MS
+            quiet = seconds > 0 and reply.result.isdecimal() and int(reply.result) > FRAME_MS
             return Recorded(path, ms, "silence" if quiet else "limit")
         if reply.result != "-1":
             return Recorded(path, ms, "key")
@@ -189,21 +155,19 @@ class AgiCall:
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         """Listen for keys while `task` works; False when it is not done within `timeout` seconds.
 
-        Keys whose release meets a channel without a running command are lost in Asterisk, so one
-        runs all the time. A task that is done at once costs none.
+        What is done within PAUSE costs no command: no key is lost in so short a time (AgiLine).
         """
-        for _ in range(3):  # turns of the loop, for what needs no more than that
-            await asyncio.sleep(0)
         end = self.time() + timeout
-        for turn in range(1_000_000):
-            if task.done():
-                return True
+        if not task.done():
+            await asyncio.wait((task,), timeout=min(timeout, PAUSE))
+        turn = 0
+        while not task.done():
             left = end - self.time()
             if left <= 0:
                 return False
-            length = min(SLICES[min(turn, len(SLICES) - 1)], left)
-            self.pending += await self.listen(length)
-        return task.done()
+            self.pending += await self.listen(min(SLICES[turn], left))
+            turn = min(turn + 1, len(SLICES) - 1)
+        return True
 
     async def transfer(self, kind: str, target: str, options: Mapping[str, str]) -> None:
         """Leave `SANTRAL_DONE`, `SANTRAL_TO` and `SANTRAL_<OPTION>` for the dialplan and close.
@@ -233,7 +197,7 @@ class AgiCall:
 
         With `one` it is a single file where that can be had: for fixed prompts, not for values.
         """
-        paths = () if utterance is None else await self.prompts.files(utterance)
+        paths = () if utterance is None else await self._files(utterance)
         prompt_ms = sum(map(self.prompts.duration_ms, paths))
         ms = prompt_ms
         if tail > 0:
@@ -246,55 +210,14 @@ class AgiCall:
             paths = paths if joined is None else (joined,)
         return Sound(tuple(map(sound_name, paths)), ms, prompt_ms)
 
-    async def play(self, sound: Sound) -> tuple[str, int]:
-        """Play until the end or a key: the key ("" at the end) and the milliseconds played."""
-        began = self.time()
-        for run in commands.batches(sound.names):
-            reply = await self.command(commands.background(run), sound.ms / 1000)
-            if reply.result != "0":
-                key = chr(int(reply.result))
-                if self.is_stray(key):
-                    return await self.play(sound)
-                return key, min(sound.ms, int((self.time() - began) * 1000))
-        await self._check_played(sound, began, commands.BACKGROUND_STATUS)
-        return "", sound.ms
-
-    async def play_through(self, sound: Sound) -> None:
-        """Play to the end; keys meanwhile are not heard."""
-        began = self.time()
-        for run in commands.batches(sound.names):
-            await self.command(commands.playback(run), sound.ms / 1000)
-        await self._check_played(sound, began, commands.PLAYBACK_STATUS)
-
-    async def listen(self, seconds: float) -> str:
-        """The key pressed within so many seconds, or ""."""
-        end = self.time() + seconds
-        reply = await self.command(commands.wait_for_digit(seconds), seconds)
-        key = "" if reply.result == "0" else chr(int(reply.result))
-        if key and self.is_stray(key):
-            left = end - self.time()
-            return await self.listen(left) if left > 0 else ""
-        return key
-
-    def expect_stray(self, finish: str, seconds: float) -> None:
-        """An answer ended by its length: a finish key that still follows belongs to it."""
-        self._stray, self._stray_until = finish, self.time() + seconds
-
-    def is_stray(self, key: str) -> bool:
-        """Whether this key, the next there is, is such a finish key; asked once for each key."""
-        stray = key in self._stray and self.time() < self._stray_until
-        self._stray = ""
-        return stray
-
-    async def set_digit_timeout(self, seconds: float) -> None:
-        """Make it Asterisk's TIMEOUT(digit); nothing is sent when it is so already."""
-        if self.digit_timeout != seconds:
-            await self.command(commands.set_digit_timeout(seconds))
-            self.digit_timeout = seconds
-
-    async def _check_played(self, sound: Sound, began: float, status: bytes) -> None:
-        """Asterisk says 0 for a file it does not have, too; only much too early."""
-        if sound.ms and (self.time() - began) * 1000 < sound.ms / 2:
-            reply = await self.command(status)
-            if reply.data != "SUCCESS":
-                raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")
+    async def _files(self, utterance: Utterance) -> tuple[Path, ...]:
+        """The files of a prompt. Values may have to be spoken first; keys are heard meanwhile."""
+        if utterance.fixed:
+            return await self.prompts.files(utterance)
+        task = asyncio.ensure_future(self.prompts.files(utterance))
+        try:
+            if not await self.wait(task, SYNTHESIS):
+                raise PromptUnavailable(f"The prompt {utterance.prompt} was not ready in time.")
+            return task.result()
+        finally:
+            task.cancel()

@@ -9,6 +9,10 @@
   Asterisk's log. Finish keys other than `#` go key by key then.
 - Keys typed ahead answer first; when they are all that is needed nothing is sent.
 
+More than two: several keys after a prompt that cannot be interrupted, with a finish key other than
+`#` (three); a secret with such a key (one for each key); a finish key that still belonged to the
+answer before (the question is put again); prompts too long for one line.
+
 `GET DATA` stops at `#` whatever was asked for; where `#` is a key like others it goes on after it.
 """
 
@@ -24,7 +28,6 @@ from ivr.errors import CallerHungUp, PromptUnavailable
 if TYPE_CHECKING:
     from ivr.agi.call import AgiCall
 
-BURST = 0.06  # seconds in which the keys behind a key that is being dropped may still come
 VARIABLE = "SANTRAL_KEYS"
 _READ_RESULT = "${READSTATUS}|${" + VARIABLE + "}"
 
@@ -40,30 +43,44 @@ async def ask(call: AgiCall, question: Question) -> Heard:
         sound = await call.sound(question.utterance)
         await call.play_through(sound)
         return Heard(HeardKind.NOTHING, secret=question.secret, played=Played(sound.ms))
-    answer = _Answer(keys)
+    answer = Answer(keys)
     answer.take_pending(call)
+    sound = Sound()
+    if not (question.barge_in and answer.begun):
+        sound = await call.sound(question.utterance, _tail(keys), one=question.barge_in)
+        answer.take_pending(call)
     if question.barge_in and answer.begun:
         played = Played(0, interrupted=True)
-        if not answer.complete:
-            await _read_more(call, question, answer, Sound())
+        await _read_more(call, question, answer, Sound())
     elif keys.max == 1:
-        played = await _ask_key(call, question, answer)
+        played = await _ask_key(call, question, answer, sound)
     else:
-        played = await _ask_digits(call, question, answer)
+        played = await _ask_digits(call, question, answer, sound)
+    if keys.finish and answer.complete and not answer.ended:
+        call.expect_stray(keys.finish, keys.between)
     kind = HeardKind.KEYS if answer.begun else HeardKind.NOTHING
     text, finished = answer.text, answer.finished
     return Heard(kind, text, secret=question.secret, finished=finished, played=played)
 
 
-class _Answer:
-    """The keys of one answer as they come in."""
+def _tail(keys: Keys) -> float:
+    """Seconds of silence behind the prompt so that one time-out serves for all keys."""
+    return max(0.0, keys.first - keys.between) if keys.max > 1 else 0.0
 
-    __slots__ = ("finished", "keys", "text")
+
+class Answer:
+    """The keys of one answer as they come in.
+
+    `finished`: a finish key made it complete; `ended`: one came, perhaps behind a full answer.
+    """
+
+    __slots__ = ("ended", "finished", "keys", "text")
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
         self.text = ""
         self.finished = False
+        self.ended = False
 
     @property
     def begun(self) -> bool:
@@ -83,7 +100,7 @@ class _Answer:
             if self.complete:
                 return typed[count:]
             if key in self.keys.finish:
-                self.finished = True
+                self.finished = self.ended = True
             else:
                 self.text += key
         return ""
@@ -91,13 +108,14 @@ class _Answer:
     def take_pending(self, call: AgiCall) -> None:
         """Take what was typed ahead, with the finish key behind an answer that is full already."""
         left = self.add(call.pending)
-        behind = self.complete and not self.finished and left[:1] in tuple(self.keys.finish)
-        call.pending = left[1:] if behind else left
+        if self.complete and not self.ended and left[:1] in tuple(self.keys.finish):
+            self.ended = True
+            left = left[1:]
+        call.pending = left
 
 
-async def _ask_key(call: AgiCall, question: Question, answer: _Answer) -> Played:
+async def _ask_key(call: AgiCall, question: Question, answer: Answer, sound: Sound) -> Played:
     keys = answer.keys
-    sound = await call.sound(question.utterance, one=question.barge_in)
     if question.barge_in and len(sound.names) == 1:
         began = call.time()
         await _get_data(call, answer, sound, keys.first)
@@ -108,22 +126,20 @@ async def _ask_key(call: AgiCall, question: Question, answer: _Answer) -> Played
     return played
 
 
-async def _ask_digits(call: AgiCall, question: Question, answer: _Answer) -> Played:
-    keys = answer.keys
-    tail = max(0.0, keys.first - keys.between)
-    sound = await call.sound(question.utterance, tail, one=question.barge_in)
+async def _ask_digits(call: AgiCall, question: Question, answer: Answer, sound: Sound) -> Played:
     if question.barge_in and (len(sound.names) == 1 or not question.secret):
         began = call.time()
         await _read_more(call, question, answer, sound)
         return _estimate(call, began, sound, answer)
-    prompt, quiet = (sound.names[:-1], sound.names[-1:]) if tail else (sound.names, ())
+    cut = len(sound.names) - (1 if _tail(answer.keys) else 0)
+    prompt, silence = sound.names[:cut], sound.names[cut:]
     played = await _play(call, question, Sound(prompt, sound.prompt_ms, sound.prompt_ms), answer)
-    rest = Sound(quiet, sound.ms - sound.prompt_ms) if not answer.begun else Sound()
+    rest = Sound(silence, sound.ms - sound.prompt_ms) if not answer.begun else Sound()
     await _read_more(call, question, answer, rest)
     return played
 
 
-def _estimate(call: AgiCall, began: float, sound: Sound, answer: _Answer) -> Played:
+def _estimate(call: AgiCall, began: float, sound: Sound, answer: Answer) -> Played:
     """How much was heard of a prompt that was played and answered in one command.
 
     Exact for one key; with several the time it took to key them counts in.
@@ -132,7 +148,7 @@ def _estimate(call: AgiCall, began: float, sound: Sound, answer: _Answer) -> Pla
     return Played(min(ms, sound.prompt_ms), interrupted=answer.begun and ms < sound.prompt_ms)
 
 
-async def _play(call: AgiCall, question: Question, sound: Sound, answer: _Answer) -> Played:
+async def _play(call: AgiCall, question: Question, sound: Sound, answer: Answer) -> Played:
     if not question.barge_in:
         await call.play_through(sound)
         return Played(sound.ms)
@@ -141,7 +157,7 @@ async def _play(call: AgiCall, question: Question, sound: Sound, answer: _Answer
     return Played(ms, interrupted=bool(key))
 
 
-async def _read_more(call: AgiCall, question: Question, answer: _Answer, sound: Sound) -> None:
+async def _read_more(call: AgiCall, question: Question, answer: Answer, sound: Sound) -> None:
     """Play `sound` and read what is missing of the answer, the shortest way there is."""
     keys = answer.keys
     if answer.complete:
@@ -152,17 +168,17 @@ async def _read_more(call: AgiCall, question: Question, answer: _Answer, sound: 
         await _key_by_key(call, answer, sound)
     else:
         await _read(call, answer, sound)
-    if keys.finish and not answer.finished and len(answer.text) == keys.max:
-        call.expect_stray(keys.finish, keys.between)
 
 
-async def _get_data(call: AgiCall, answer: _Answer, sound: Sound, wait: float) -> None:
+async def _get_data(call: AgiCall, answer: Answer, sound: Sound, wait: float) -> None:
     while not answer.complete:
         line = commands.get_data("".join(sound.names), answer.room, wait)
         reply = await call.command(line, sound.ms / 1000 + wait * answer.room, sound)
         by_hash = reply.data != "timeout" and len(reply.result) < answer.room
         if by_hash and not reply.result and call.is_stray("#"):
             continue
+        if reply.result or by_hash:
+            call.note_keys()
         answer.add(reply.result)
         if not by_hash:
             return
@@ -170,7 +186,7 @@ async def _get_data(call: AgiCall, answer: _Answer, sound: Sound, wait: float) -
         sound = Sound()
 
 
-async def _read(call: AgiCall, answer: _Answer, sound: Sound) -> None:
+async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
     keys = answer.keys
     *first, last = commands.batches(sound.names) or [()]
     for run in first:  # more sounds than one command holds
@@ -186,12 +202,14 @@ async def _read(call: AgiCall, answer: _Answer, sound: Sound) -> None:
     status, typed = await _read_once(call, answer, Sound(last, sound.ms))
     if status == "OK" and not typed and len(keys.finish) == 1 and call.is_stray(keys.finish):
         status, typed = await _read_once(call, answer, Sound(last, sound.ms))
+    if typed or status == "OK":
+        call.note_keys()
     answer.add(typed)
     if status == "OK" and not answer.complete:
-        answer.finished = True
+        answer.finished = answer.ended = True
 
 
-async def _read_once(call: AgiCall, answer: _Answer, sound: Sound) -> tuple[str, str]:
+async def _read_once(call: AgiCall, answer: Answer, sound: Sound) -> tuple[str, str]:
     """READSTATUS and the keys, finish key not included."""
     keys = answer.keys
     line = commands.read(VARIABLE, sound.names, answer.room, keys.finish, keys.between)
@@ -205,7 +223,7 @@ async def _read_once(call: AgiCall, answer: _Answer, sound: Sound) -> tuple[str,
     return status, typed
 
 
-async def _key_by_key(call: AgiCall, answer: _Answer, sound: Sound) -> None:
+async def _key_by_key(call: AgiCall, answer: Answer, sound: Sound) -> None:
     key, _ = await call.play(sound)
     while True:
         answer.add(key)

@@ -12,9 +12,10 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 
-from ivr.agi.call import SLACK, AgiCall, Listener, PromptFiles
+from ivr.agi.call import AgiCall, Listener, PromptFiles
 from ivr.agi.connection import AgiConnection
 from ivr.agi.entry import Entrance, read_entrance
+from ivr.agi.line import SLACK
 from ivr.agi.protocol import Header
 from ivr.agi.sound import Joiner
 from ivr.errors import BadAgi, CallerHungUp

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from ivr.agi.call import AgiCall
-from ivr.call import Direction, Heard, HeardKind, Keys, Played, Question, Recorded
+from ivr.call import (
+    Direction,
+    Heard,
+    HeardKind,
+    Keys,
+    Played,
+    Question,
+    Recorded,
+    Utterance,
+)
 from ivr.errors import (
     BadAgi,
     CallerHungUp,
@@ -310,18 +319,33 @@ async def test_keys_typed_ahead_answer(
     assert not fake.sounds
 
 
-async def test_flush_forgets_keys_at_the_cost_of_one_trip(bench: Bench) -> None:
-    async def handler(call: AgiCall) -> tuple[Heard, Heard]:
-        call.pending = "12"
-        first = await call.ask(Question(spoken("sure"), Keys(first=0.2), flush=True))
-        assert call.trips == 2
-        second = await call.ask(Question(spoken("again"), Keys(first=0.2), flush=True))
-        assert call.trips == 3
-        return first, second
+async def test_flush_forgets_keys_and_the_rest_of_a_burst_in_one_trip(bench: Bench) -> None:
+    async def handler(call: AgiCall) -> Heard:
+        await call.ask(Question(spoken("first")))
+        call.pending = "8"
+        before = call.trips
+        heard = await call.ask(Question(spoken("sure"), Keys(first=0.5), flush=True))
+        assert call.trips == before + 2
+        return heard
+
+    fake = await bench.dial(handler)
+    await fake.played("/s/first")
+    fake.press("123", after=0.1, gap=0.1)
+    await fake.played("/s/sure")
+    fake.press("4", after=1.2)
+    heard = await bench.result()
+    assert heard.text == "4"
+    assert [line.split()[1] for line in fake.lines[1:]] == ["Wait", "DATA"]
+
+
+async def test_flush_costs_nothing_when_no_key_came_lately(bench: Bench) -> None:
+    async def handler(call: AgiCall) -> Heard:
+        call.pending = "8"
+        return await call.ask(Question(spoken("sure"), Keys(first=0.1), flush=True))
 
     await bench.dial(handler)
-    first, second = await bench.result()
-    assert (first.kind, second.kind) == (HeardKind.NOTHING, HeardKind.NOTHING)
+    assert (await bench.result()).kind is HeardKind.NOTHING
+    assert bench.call.trips == 1
 
 
 async def test_more_pieces_than_a_line_holds_are_split(bench: Bench, sounds: Sounds) -> None:
@@ -333,9 +357,10 @@ async def test_more_pieces_than_a_line_holds_are_split(bench: Bench, sounds: Sou
     assert fake.sounds == [f"/s/{name}" for name in names]
 
 
-async def test_a_task_that_is_done_costs_no_command(bench: Bench) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.005])
+async def test_a_task_that_is_done_at_once_costs_no_command(bench: Bench, seconds: float) -> None:
     async def handler(call: AgiCall) -> tuple[bool, int]:
-        task = asyncio.ensure_future(asyncio.sleep(0, "row"))
+        task = asyncio.ensure_future(asyncio.sleep(seconds))
         return await call.wait(task, 5.0), call.trips
 
     await bench.dial(handler)
@@ -351,6 +376,63 @@ async def test_keys_are_kept_while_a_task_works(bench: Bench) -> None:
     await fake.asked("WAIT FOR DIGIT")
     fake.press("7")
     assert await bench.result() == (True, "7")
+
+
+async def test_a_task_that_fails_is_done_too(bench: Bench) -> None:
+    async def handler(call: AgiCall) -> bool:
+        task = asyncio.get_running_loop().create_future()
+        task.set_exception(ValueError("theirs"))
+        try:
+            return await call.wait(task, 5.0)
+        finally:
+            assert task.exception()
+
+    await bench.dial(handler)
+    assert await bench.result() is True
+
+
+@pytest.mark.parametrize("ask", [False, True])
+async def test_keys_are_heard_while_values_are_being_spoken(
+    bench: Bench, sounds: Sounds, ask: bool
+) -> None:
+    spoken_now = asyncio.Event()
+    files = sounds.files
+
+    async def slow_files(utterance: Utterance) -> tuple[Path, ...]:
+        await spoken_now.wait()
+        return await files(utterance)
+
+    sounds.files = slow_files  # type: ignore[method-assign]
+
+    async def handler(call: AgiCall) -> Heard:
+        if not ask:
+            assert await call.say(spoken("total", fixed=False)) == Played(0, interrupted=True)
+        return await call.ask(Question(spoken("total", fixed=False), DIGITS))
+
+    fake = await bench.dial(handler)
+    await fake.asked("WAIT FOR DIGIT")
+    fake.press("1")
+    await fake.asked("WAIT FOR DIGIT", times=2)
+    spoken_now.set()
+    await fake.asked("GET DATA")
+    fake.press("2#")
+    assert (await bench.result()).text == "12"
+    assert fake.sounds == []
+    assert fake.lost == []
+
+
+async def test_values_that_are_never_ready(
+    bench: Bench, sounds: Sounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(utterance: Utterance) -> tuple[Path, ...]:
+        await asyncio.sleep(60)
+        return ()
+
+    sounds.files = never  # type: ignore[method-assign]
+    monkeypatch.setattr("ivr.agi.call.SYNTHESIS", 0.5)
+    await bench.dial(lambda call: call.say(spoken("total", fixed=False)))
+    with pytest.raises(PromptUnavailable):
+        await bench.result()
 
 
 async def test_a_task_that_takes_too_long(bench: Bench) -> None:
