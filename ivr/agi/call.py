@@ -21,9 +21,9 @@ from ivr.errors import CommandRefused, PromptUnavailable, TelephonyFault
 
 BURST = 0.3  # seconds from key to key within which they were typed in one go
 FRAME_MS = 40  # twice the frame that may come in just before a limit
-PAUSE = 0.02  # seconds without a command in which no key is lost: half of the shortest key
+PAUSE = 0.02  # seconds without a command in which no key is lost (see AgiLine), with room
 SYNTHESIS = 10.0  # seconds the values of a prompt may take to be spoken
-SLICES = (0.02, 0.04, 0.08, 0.16, 0.25)  # seconds of listening between two looks at a task
+SLICES = (0.2, 0.25)  # seconds of listening between two looks at a task (see AgiLine)
 _TARGET = re.compile(r"[\w.+*#@:/ -]{1,100}")
 
 

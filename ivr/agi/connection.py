@@ -24,7 +24,9 @@ CloseHandler = Callable[["AgiConnection"], None]
 
 
 class AgiConnection(asyncio.Protocol):
-    """Created by the server for each socket. `trips` counts the commands sent.
+    """Created by the server for each socket. `trips` counts the commands sent, `longest_pause` is
+    the longest time in seconds between an answer and the next command: keys may be lost in it when
+    it is longer than they are (see AgiLine).
 
     `on_header` is called once, `on_close` once in any case. After the first failure of the line
     every command raises the same kind of error at once.
@@ -32,6 +34,7 @@ class AgiConnection(asyncio.Protocol):
 
     def __init__(self, on_header: HeaderHandler, on_close: CloseHandler) -> None:
         self.trips = 0
+        self.longest_pause = 0.0
         self.hung_up = False
         self._on_header = on_header
         self._on_close = on_close
@@ -40,6 +43,7 @@ class AgiConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
         self._broken: SantralError | None = None
+        self._answered_at = 0.0
 
     async def command(self, line: bytes, deadline: float) -> Reply:
         """Send one command, return its answer.
@@ -56,10 +60,13 @@ class AgiConnection(asyncio.Protocol):
             raise RuntimeError("two AGI commands at once on one call")
         transport = self._transport
         assert transport is not None
+        now = self._loop.time()
+        if self.trips and now - self._answered_at > self.longest_pause:
+            self.longest_pause = now - self._answered_at
         self.trips += 1
         reply: asyncio.Future[Reply] = self._loop.create_future()
         self._reply = reply
-        timer = self._loop.call_later(deadline, self._overdue)
+        timer = self._loop.call_at(now + deadline, self._overdue)
         transport.write(line)
         try:
             answer = await reply
@@ -69,6 +76,7 @@ class AgiConnection(asyncio.Protocol):
         finally:
             timer.cancel()
             self._reply = None
+            self._answered_at = self._loop.time()
         if answer.code == 200:
             return answer
         if answer.code == DEAD_CHANNEL:

@@ -23,10 +23,13 @@ class AgiLine:
     `slack` is how many seconds a command may take beyond what it should; `between` the dialplan's
     TIMEOUT(digit), 0 when it is not known; `clock` measures how long prompts played.
 
-    Keys that are released while no command runs are lost in Asterisk if they were pressed then as
-    well (run_agi, res/res_agi.c). A key that began in a command is kept and comes in the next one
-    (__ast_read, main/channel.c: its end without a beginning is sent later), so pauses shorter than
-    a key - 40 ms by ITU-T Q.24 - lose none: measured, 16,000 keys.
+    Keys and pauses. While no command runs Asterisk reads the caller's keys and drops them (run_agi,
+    res/res_agi.c). A pause shorter than a key loses one all the same only by a double accident: a
+    key has a beginning and an end, and where one of them meets a pause __ast_read (main/channel.c)
+    mends it - an end alone is sent on 80 ms or the key's length later - unless that meets a pause
+    again. Measured: 2,000 keys and pauses of 30 ms: none lost; of 60 ms: 12 (keys of 40 ms) or
+    none (100 ms); of 100 ms: 144. Bursts with 20 ms gaps at random over all commands, our usual
+    pauses: 2 of 24,000. `longest_pause` tells how long this call's have been.
     """
 
     def __init__(
@@ -49,6 +52,11 @@ class AgiLine:
     def trips(self) -> int:
         """Commands sent so far on this connection."""
         return self._connection.trips
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds; the longest time without a command so far."""
+        return self._connection.longest_pause
 
     @property
     def hung_up(self) -> bool:

@@ -10,8 +10,9 @@
 - Keys typed ahead answer first; when they are all that is needed nothing is sent.
 
 More than two: several keys after a prompt that cannot be interrupted, with a finish key other than
-`#` (three); a secret with such a key (one for each key); a finish key that still belonged to the
-answer before (the question is put again); prompts too long for one line.
+`#` (three); a secret with such a key (one for each key), or with `#` among its keys (one for each
+`#`); a finish key that still belonged to the answer before (the question is put again); prompts too
+long for one line.
 
 `GET DATA` stops at `#` whatever was asked for; where `#` is a key like others it goes on after it.
 """
@@ -190,7 +191,7 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
     keys = answer.keys
     *first, last = commands.batches(sound.names) or [()]
     for run in first:  # more sounds than one command holds
-        key, _ = await call.play(Sound(run, sound.ms))
+        key, _ = await call.play(sound._replace(names=run))
         answer.add(key)
         if answer.complete:
             return
@@ -199,9 +200,9 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
             break
     if len(last) > 1:
         await call.set_digit_timeout(keys.between)
-    status, typed = await _read_once(call, answer, Sound(last, sound.ms))
+    status, typed = await _read_once(call, answer, sound._replace(names=last))
     if status == "OK" and not typed and len(keys.finish) == 1 and call.is_stray(keys.finish):
-        status, typed = await _read_once(call, answer, Sound(last, sound.ms))
+        status, typed = await _read_once(call, answer, sound._replace(names=last))
     if typed or status == "OK":
         call.note_keys()
     answer.add(typed)
@@ -212,13 +213,17 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
 async def _read_once(call: AgiCall, answer: Answer, sound: Sound) -> tuple[str, str]:
     """READSTATUS and the keys, finish key not included."""
     keys = answer.keys
+    began = call.time()
     line = commands.read(VARIABLE, sound.names, answer.room, keys.finish, keys.between)
     await call.command(line, sound.ms / 1000 + keys.between * answer.room)
     reply = await call.command(commands.get_full_variable(_READ_RESULT))
     status, _, typed = reply.data.partition("|")
     if status == "HANGUP":
         raise CallerHungUp
-    if status not in ("OK", "TIMEOUT"):
+    # Read passes over a file that is not there, and says ERROR only when it is the last.
+    least_ms = sound.ms - sound.prompt_ms / 2 + keys.between * 1000
+    skipped = not typed and status == "TIMEOUT" and (call.time() - began) * 1000 < least_ms
+    if status not in ("OK", "TIMEOUT") or skipped:
         raise PromptUnavailable(f"Asterisk cannot play {' or '.join(sound.names)}.")
     return status, typed
 

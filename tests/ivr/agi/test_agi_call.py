@@ -271,7 +271,8 @@ async def test_digit_strings(
 
 
 async def test_no_digits_are_nothing_heard(bench: Bench) -> None:
-    await bench.dial(lambda call: call.ask(Question(spoken("number"), DIGITS)))
+    durations = {"/s/silence-2": 2.0}
+    await bench.dial(lambda call: call.ask(Question(spoken("number"), DIGITS)), durations=durations)
     assert (await bench.result()).kind is HeardKind.NOTHING
 
 
@@ -598,6 +599,14 @@ async def test_a_missing_prompt_is_no_hangup(bench: Bench, barge_in: bool) -> No
 async def test_a_missing_question_is_no_hangup(bench: Bench, keys: Keys) -> None:
     missing = {"/s/a", "/s/silence-2"}
     await bench.dial(lambda call: call.ask(Question(spoken("a"), keys)), missing=missing)
+    with pytest.raises(PromptUnavailable, match="/s/a"):
+        await bench.result()
+
+
+async def test_a_question_that_was_silent_is_told(bench: Bench) -> None:
+    """Read plays what there is: here the silence behind a prompt that is missing."""
+    question = Question(spoken("a", "b"), DIGITS)
+    await bench.dial(lambda call: call.ask(question), missing={"/s/a", "/s/b"})
     with pytest.raises(PromptUnavailable, match="/s/a"):
         await bench.result()
 

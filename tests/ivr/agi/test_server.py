@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ivr.agi.call import AgiCall
 from ivr.agi.server import AgiServer
 from ivr.call import Question
 from ivr.errors import CallerHungUp
+from tests.fakes.agi_text import header_bytes
 from tests.fakes.asterisk import FakeAsterisk
 from tests.ivr.agi.conftest import Bench, Sounds, spoken
 
@@ -106,7 +114,12 @@ async def test_a_hangup_is_no_error(bench: Bench, caplog: pytest.LogCaptureFixtu
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_thousand_callers_at_once(sounds: Sounds) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_thousand_callers_at_once(sounds: Sounds, run: Callable[[Any], None]) -> None:
+    run(thousand_callers(sounds))
+
+
+async def thousand_callers(sounds: Sounds) -> None:
     answers: list[str] = []
 
     async def handle(call: AgiCall) -> None:
@@ -163,3 +176,88 @@ async def test_drain_does_not_wait_for_a_client_that_said_nothing(bench: Bench) 
     assert await bench.server.drain(10) == 0
     assert await closed(reader)
     writer.close()
+
+
+async def test_sigterm_drains() -> None:
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.ivr.agi.draining_engine", stdout=asyncio.subprocess.PIPE
+    )
+    assert engine.stdout is not None
+    port = int(await asyncio.wait_for(engine.stdout.readline(), 10))
+    async with FakeAsterisk("127.0.0.1", port) as asterisk:
+        fake = await asterisk.dial()
+        await fake.played("menu")
+        engine.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(engine.stdout.readline(), 10) == b"draining\n"
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asterisk.dial()
+        fake.press("7")
+        await asyncio.wait_for(fake.ended.wait(), 10)
+    assert fake.variables["SANTRAL_TO"] == "queue7"
+    assert await asyncio.wait_for(engine.stdout.readline(), 10) == b"cut 0\n"
+    assert await asyncio.wait_for(engine.wait(), 10) == 0
+
+
+async def test_clients_that_went_away_keep_nobody_busy(bench: Bench) -> None:
+    """panoramisk's server spins for ever when a client closes before the blank line."""
+    for data in (b"", b"agi_network: yes\n", b"agi_net"):
+        _, writer = await asyncio.open_connection("127.0.0.1", bench.server.port)
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+    loop = asyncio.get_running_loop()
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+
+    selector = loop._selector  # type: ignore[attr-defined]
+    select = selector.select
+    selector.select = lambda timeout=None: (turn(), select(timeout))[1]
+    await asyncio.sleep(0.2)
+    selector.select = select
+    assert turns < 20
+
+
+REPLIES = b"200 result=0\nHANGUP\n"
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(1, 40), max_size=30))
+def test_packets_may_be_cut_anywhere(sizes: list[int]) -> None:
+    """Header, reply and hang-up in packets of these sizes make the same call."""
+
+    async def scenario() -> None:
+        seen: list[str] = []
+
+        async def handle(call: AgiCall) -> None:
+            seen.append(call.info.id)
+            await call.answer()
+            seen.append("answered")
+            with pytest.raises(CallerHungUp):
+                await call.say(spoken("a"))
+            seen.append("hung up")
+
+        server = AgiServer(handle, Sounds(), port=0)
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        header = header_bytes("agi://127.0.0.1:1", "inbound?call=c-1", {"agi_callerid": "Şükrü"})
+        await send_cut(writer, header, sizes)
+        assert await reader.readline() == b"ANSWER\n"
+        await send_cut(writer, REPLIES, sizes)
+        await reader.read()
+        writer.close()
+        await server.close()
+        assert seen == ["c-1", "answered", "hung up"]
+
+    asyncio.run(scenario())
+
+
+async def send_cut(writer: asyncio.StreamWriter, data: bytes, sizes: list[int]) -> None:
+    start = 0
+    for size in [*sizes, len(data)]:
+        writer.write(data[start : start + size])
+        await writer.drain()
+        await asyncio.sleep(0)
+        start += size
