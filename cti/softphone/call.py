@@ -18,6 +18,7 @@ Sound = Samples | str | PathLike[str]
 """8 kHz samples, or a wav file of any rate."""
 Found = TypeVar("Found")
 
+_HELD = 10.0  # seconds of hold that what is being said or pressed waits for
 _LOOK = 0.05  # seconds between two looks at what has been heard
 
 
@@ -59,7 +60,8 @@ class Call(Leg):
         """Speak: after what is already being played; silence follows.
 
         With `wait`, returns when it has been sent (True) or was cut short (False), otherwise at
-        once. `forever` repeats it until `stop_playing`. Raises CallOver, BadInput for a bad file.
+        once. `forever` repeats it until `stop_playing`. Raises CallOver, BadInput for a bad file,
+        and NotInTime when a hold keeps it from being sent.
         """
         samples = await load(sound)
         self._must_have_sound()
@@ -67,8 +69,9 @@ class Call(Leg):
             self._stream.talker.play(samples, forever=forever)
             return True
         done: asyncio.Future[bool] = self._loop.create_future()
+        queued = self._stream.talker.queued
         self._stream.talker.play(samples, _resolve(done))
-        return await done
+        return await self._sent(done, (queued + len(samples)) / TELEPHONE_RATE)
 
     def stop_playing(self) -> None:
         """Fall silent."""
@@ -90,13 +93,8 @@ class Call(Leg):
         for key in keys[:-1]:
             talker.press(key, tone_ms, gap_ms)
         talker.press(keys[-1], tone_ms, gap_ms, _resolve(done))
-        longest = len(keys) * (tone_ms + gap_ms + 40) / 1000 + 10
-        try:
-            if not await asyncio.wait_for(done, longest):
-                raise CallOver("The call ended before every key was pressed.")
-        except TimeoutError as error:
-            talker.release()
-            raise NotInTime("The keys could not be sent: the call is on hold.") from error
+        if not await self._sent(done, len(keys) * (tone_ms + gap_ms + 40) / 1000):
+            raise CallOver(f"The call ended before every key was pressed ({self}).")
 
     async def wait_for(
         self, condition: Callable[[Call], Found | None], timeout: float, what: str = "it"
@@ -151,6 +149,15 @@ class Call(Leg):
 
     async def _give_up(self, timeout: float) -> None:
         raise NotImplementedError
+
+    async def _sent(self, done: asyncio.Future[bool], seconds: float) -> bool:
+        """Wait until it went out; a call on hold sends nothing, and not for ever."""
+        try:
+            return await asyncio.wait_for(done, seconds + _HELD)
+        except TimeoutError as error:
+            self._stream.talker.stop()
+            self._stream.talker.release()
+            raise NotInTime("It could not be sent: the call is on hold.") from error
 
     def _must_have_sound(self) -> None:
         if self.over:

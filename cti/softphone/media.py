@@ -33,9 +33,11 @@ class Stream:
         self.host, self.port = self._socket.getsockname()[:2]
         self.epoch = epoch
         self.ear = Ear()
-        self.talker = Talker(random.getrandbits(32), random.getrandbits(16), random.getrandbits(32))
+        # Asterisk hears no key after a stream's timestamps wrap (res_rtp_asterisk.c compares them
+        # as plain numbers), so they begin in the lower half: 74 hours to the wrap.
+        self.talker = Talker(random.getrandbits(32), random.getrandbits(16), random.getrandbits(31))
         self._receive = self._socket.recv
-        self._send = self._socket.send
+        self._send_now = self._socket.send
         self.remote: tuple[str, int] | None = None
 
     def agree(self, remote: Media, codec: str) -> None:
@@ -51,10 +53,7 @@ class Stream:
     def tick(self) -> None:
         """Send what is due for 20 ms."""
         if self.remote:
-            try:
-                self.talker.tick(self._send)
-            except OSError:
-                pass  # nobody listens there (yet), or the send buffer is full: RTP is lost silently
+            self.talker.tick(self._send)
 
     def receive(self, now: float, *, everything: bool) -> None:
         """Take one waiting packet, or every one."""
@@ -64,6 +63,12 @@ class Stream:
                 self.ear.hear(now - self.epoch, self._receive(2048))
         except OSError:
             pass  # empty, or the news that an earlier packet of ours found nobody
+
+    def _send(self, packet: bytes | bytearray) -> None:
+        try:
+            self._send_now(packet)
+        except OSError:
+            pass  # nobody listens there (yet, or any more), or the buffer is full: RTP may be lost
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -112,15 +117,16 @@ class Pump:
         now = loop.time()
         late = now - (self._start + self._count * TICK)
         self.worst_lateness = max(self.worst_lateness, late)
+        behind = int(late / TICK) + 1
+        due = range(self._count + max(0, behind - _LONGEST_BURST), self._count + behind)
+        self._count += behind
+        # set before anything can go wrong with one call: the others go on
+        self._timer = loop.call_at(self._start + self._count * TICK, self._run, loop)
         for key, _ in self._selector.select(0):
             key.data(now, everything=late > 2 * TICK)
-        behind = int(late / TICK) + 1
-        self._count += max(0, behind - _LONGEST_BURST) // _PARTS * _PARTS
-        for _ in range(min(behind, _LONGEST_BURST)):
-            for stream in self._parts[self._count % _PARTS]:
+        for tick in due:
+            for stream in self._parts[tick % _PARTS]:
                 stream.tick()
-            self._count += 1
-        self._timer = loop.call_at(self._start + self._count * TICK, self._run, loop)
 
 
 def _even_port(host: str) -> socket.socket:

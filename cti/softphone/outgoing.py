@@ -35,7 +35,7 @@ class OutgoingCall(Call):
         self._from = f"<sip:{quote(caller, _USER_SAFE)}@{ua.host}>;tag={self.tag}"
         self._headers = tuple(headers.items())
         self._cseq = 0
-        self._sent: ClientTransaction | None = None
+        self._transaction: ClientTransaction | None = None
         self._cancelled = False
         self._offer = self._negotiation.offer()
 
@@ -80,7 +80,7 @@ class OutgoingCall(Call):
         return Request(headers, self._offer, method="INVITE", uri=self._uri)
 
     def _on_sent(self, sent: ClientTransaction) -> None:
-        self._sent = sent
+        self._transaction = sent
 
     def _provisional(self, response: Response) -> None:
         self.progress.append((self.clock(), response.code))
@@ -116,7 +116,7 @@ class OutgoingCall(Call):
     async def _give_up(self, timeout: float) -> None:
         """CANCEL, and wait for the 487 that ends the INVITE (or the answer that crossed it)."""
         self._cancelled = True
-        if self._sent and self._sent.provisional:
+        if self._transaction and self._transaction.provisional:
             self._send_cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -126,5 +126,5 @@ class OutgoingCall(Call):
         self._finish("us")
 
     def _send_cancel(self) -> None:
-        if self._sent and not self._sent.final.done():
-            self._ua.wire.cancel(self._sent)
+        if self._transaction and not self._transaction.final.done():
+            self._ua.wire.cancel(self._transaction)

@@ -93,6 +93,11 @@ class Talker:
         while self._voices:
             _call(self._voices.popleft().done, False)
 
+    @property
+    def queued(self) -> int:
+        """Samples still to be played before something new would be."""
+        return sum(max(0, len(voice.codes) - voice.at) for voice in self._voices)
+
     def press(
         self, key: str, tone_ms: int, gap_ms: int, done: Callable[[bool], None] | None = None
     ) -> None:

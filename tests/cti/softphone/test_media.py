@@ -114,9 +114,21 @@ async def test_nobody_listening_is_no_fault(pump: Pump) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
         stream = stream_to(gone)
-    sent, due = await ticks_sent(stream, pump, 0.1)
-    assert sent > due / 2
+    ends: list[bool] = []
+    stream.talker.press("1", 60, 20, ends.append)
+    before = stream.talker.timestamp
+    sent, due = await ticks_sent(stream, pump, 0.15)
+    assert abs(sent - 2 - due) <= 2  # a key's end is sent three times
+    assert stream.talker.timestamp - before == (sent - 2) * 160
+    assert ends == [True]
     stream.close()
+
+
+async def test_a_stream_does_not_begin_where_its_timestamps_soon_wrap() -> None:
+    for _ in range(20):
+        stream = Stream("127.0.0.1", 0.0)
+        assert stream.talker.timestamp < 2**31
+        stream.close()
 
 
 async def test_ports_are_even_and_others_are_not_heard(pump: Pump, listener: socket.socket) -> None:

@@ -159,14 +159,27 @@ async def test_hold_and_resume(alice: Phone, bob: Phone) -> None:
 
 
 async def test_quiet_sends_keys_only(alice: Phone, bob: Phone) -> None:
-    call, there = await both(alice, bob)
-    call.quiet = True
-    sent = call.packets[0]
+    call = await alice.dial("100", quiet=True)
+    there = await bob.next_call()
     await asyncio.sleep(0.1)
-    assert call.packets[0] == sent
+    assert call.packets[0] == 0
     await call.press("7", 40, 20)
     assert await there.wait_for(until.keys(1), 2) == "7"
-    assert call.packets[0] == sent + 4
+    assert call.packets[0] == 4
+
+
+async def test_what_a_hold_keeps_from_being_sent_is_given_up(
+    alice: Phone, bob: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.softphone.call._HELD", 0.0)
+    call, there = await both(alice, bob)
+    await call.hold()
+    for attempt in (there.press("1", 20, 20), there.play(SOUND[:160])):
+        with pytest.raises(NotInTime, match="on hold"):
+            await attempt
+    await call.resume()
+    await there.press("2", 20, 20)
+    assert await call.wait_for(until.keys(1), 2) == "2"
 
 
 async def test_the_caller_gives_up(alice: Phone, bob: Phone) -> None:

@@ -5,6 +5,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cti.softphone.tape import Tape
 from ivr.audio import Samples, ulaw_decode, ulaw_encode
@@ -147,6 +149,30 @@ def test_silence_up_to_now_is_added() -> None:
     assert len(tape.samples()) == 160
     tape.add(0.02, packet(1))
     assert np.array_equal(tape.samples(), SOUND[:320])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from([0, 0, 0, 0, 1, 2]), st.booleans())),
+    st.integers(1, 9),
+)
+def test_it_does_not_matter_when_somebody_listens(
+    packets: list[tuple[int, int, bool]], every: int
+) -> None:
+    """Packets in any order, twice, missing, of two streams, with markers: the same sound."""
+    at_once, now_and_then = Tape(), Tape()
+    number = 0
+    for index, (step, kind, marker) in enumerate(packets):
+        number = max(0, min(99, number + (1 if step < 10 else step - 11)))
+        arrived = (
+            index * 0.02,
+            packet(number, ssrc=2 if kind == 2 else 1, marker=marker and kind == 1),
+        )
+        at_once.add(*arrived)
+        now_and_then.add(*arrived)
+        if index % every == 0:
+            now_and_then.samples()
+    assert np.array_equal(at_once.samples(), now_and_then.samples())
+    assert at_once.lost == now_and_then.lost
 
 
 def test_a_long_recording() -> None:
