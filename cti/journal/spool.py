@@ -146,6 +146,7 @@ class Spool(Files):
         self.limit = limit
         self.segment_bytes = segment_bytes
         self.drained = Place(1, 0)
+        self.backlog = 0  # bytes on disk that are not yet in the database
         self._file = -1
         self._size = 0
         self._number = 0
@@ -159,13 +160,6 @@ class Spool(Files):
     @property
     def written(self) -> Place:
         return Place(max(self._number, 1), self._size)
-
-    @property
-    def backlog(self) -> int:
-        """How many bytes are on disk and not yet in the database."""
-        between = range(self.drained.segment, self._number)
-        held = sum(size for number, (size, _) in self._ends.items() if number in between)
-        return held + self._size - self.drained.offset
 
     def append(self, data: bytes) -> None:
         """Write whole lines with one `os.write`; OSError and nothing written when it cannot be."""
@@ -183,6 +177,7 @@ class Spool(Files):
             raise SpoolFull("the disk took only a part")
         self._torn = False
         self._size += written
+        self.backlog += written
 
     def sync(self) -> Place:
         """Make what is written survive a power cut; up to where. Waits for the disk."""
@@ -202,6 +197,9 @@ class Spool(Files):
     def mark_drained(self, place: Place) -> None:
         """The database has everything up to here."""
         self.drained = place
+        between = range(place.segment, self._number)
+        held = sum(size for number, (size, _) in self._ends.items() if number in between)
+        self.backlog = held + self._size - place.offset
         if self._lock is not None:
             with contextlib.suppress(OSError):  # what is drained twice is stored once
                 self._lock.mark(place)
@@ -279,6 +277,7 @@ class Spool(Files):
         """So many bytes stand behind our last line that are not a whole one."""
         self._torn = True
         self._size += written
+        self.backlog += written
 
 
 class Lock:

@@ -6,8 +6,9 @@ import asyncio
 import json
 import resource
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -437,6 +438,55 @@ async def test_a_disk_that_is_really_full(
         await journal.drained()
         assert [one.sequence for one in await journal.history("c")] == list(range(1, 601))
         assert list(await journal.history("c")) == [numbered("c", n) for n in range(1, 601)]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no right to mount a small tmpfs: a disk that is really full cannot be had")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_file_system_without_room(url: str, tiny_disk: Path) -> None:
+    """ENOSPC at the first byte, in mid-line and while segments change; then there is room."""
+    filler = tiny_disk / "filler"
+    filler.write_bytes(b"x" * 40_000)
+    options = replace(QUICK, keep_bytes=1_000)
+    async with open_journal(url, tiny_disk / "spool", options) as journal:
+        for sequence in range(1, 1001):
+            journal.write(numbered("c", sequence))
+            await asyncio.sleep(0)
+        assert journal.status().disk_full
+        await journal.drained()
+        filler.unlink()
+        async with asyncio.timeout(20):
+            sequence = 1000
+            while journal.status().disk_full or sequence == 1000:
+                sequence += 1
+                journal.write(numbered("c", sequence))
+                await asyncio.sleep(0.05)
+        await journal.drained()
+        assert list(await journal.history("c")) == [
+            numbered("c", n) for n in range(1, sequence + 1)
+        ]
+        assert journal.status().lost == 0
+
+
+async def test_an_engine_starts_on_a_full_disk(url: str, tiny_disk: Path) -> None:
+    with (tiny_disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    async with open_journal(url, tiny_disk / "a" / "spool", QUICK) as journal:
+        for sequence in range(1, 101):
+            journal.write(numbered("c", sequence))
+        await journal.durable("c")
+        assert len(await journal.history("c")) == 100
+        assert journal.status().lost == 0
 
 
 async def test_secrets_that_are_none_stay_none(journal: SpooledJournal, folder: Path) -> None:

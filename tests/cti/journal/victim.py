@@ -17,6 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiosqlite  # noqa: F401 (imported once, in the fork server, not by every victim)
+import asyncpg  # noqa: F401
+import phonenumbers  # noqa: F401
+
 from cti.db import migrate
 from cti.db.engine import open_engine
 from cti.journal import Options, SpooledJournal, open_journal
