@@ -77,10 +77,15 @@ class AgiCall(AgiLine):
         self._up = False
 
     async def answer(self) -> None:
-        """Pick up; nothing is sent when that was done already."""
+        """Pick up; nothing is sent when that was done already.
+
+        For a call that came back, the dialplan's count of tries without an engine begins anew.
+        """
         if not self._up:
             await self.command(commands.ANSWER)
             self._up = True
+            if self.info.entry > 1:
+                await self.command(commands.set_variables({"SANTRAL_TRIES": "0"}))
 
     async def say(self, utterance: Utterance, *, barge_in: bool = True) -> Played:
         """Play to the end, or until a key is pressed; the key is kept.
