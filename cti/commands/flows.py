@@ -38,6 +38,17 @@ def add_commands(commands: Any) -> None:
     trying.add_argument("--json", action="store_true", help="everything, for scripts")
     trying.set_defaults(run=run_try)
 
+    calling = _command(commands, "call", "talk to a flow at the keyboard", CALL)
+    calling.add_argument("flow", help="the flow's name")
+    calling.add_argument("--folder", type=Path, help="where the flows are (./scenarios)")
+    calling.add_argument("--language", default="", help="the language to begin in")
+    calling.add_argument("--caller", default="", help="the caller's number")
+    calling.add_argument("--outbound", action="store_true", help="as a call that goes out")
+    calling.add_argument("--given", default="", help="answers of the world: a YAML file, or YAML")
+    calling.add_argument("--now", default="", help="the time it is: 2026-11-23T10:00")
+    calling.add_argument("--speak", action="store_true", help="hear the prompts as well")
+    calling.set_defaults(run=run_call)
+
 
 TRY: Final = """examples:
   santral try                                every test in ./scenarios/tests
@@ -47,6 +58,16 @@ TRY: Final = """examples:
 
 A test is a conversation: what the caller hears, presses and says, and how it ends. The clock is
 virtual, lookups are answered by `given`. Exit 0: all as expected. See docs/flow-language.md.
+"""
+
+
+CALL: Final = """examples:
+  santral call order_line                       talk to it; lookups ask the demo shop
+  santral call order_line --language en --caller +905321112233
+  santral call order_line --given '{query.order_by_number: error}'
+  printf '1\\n1234#\\n' | santral call order_line  from a file or a pipe as well
+
+Type keys or words. An empty line is silence, Ctrl-D hangs up; :vars, :path and :help show more.
 """
 
 
@@ -85,6 +106,18 @@ def _near(path: Path) -> Path:
     """The path as it is shortest from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def run_call(arguments: argparse.Namespace) -> int:
+    from cti.commands.calling import call_flow
+
+    settings = Settings.from_environment()
+    folder, _ = _folder(arguments.folder, settings)
+    return call_flow(
+        arguments.flow, folder, settings,
+        language=arguments.language, caller=arguments.caller, outbound=arguments.outbound,
+        given=arguments.given, now=arguments.now, speak=arguments.speak,
+    )  # fmt: skip
 
 
 def run_try(arguments: argparse.Namespace) -> int:

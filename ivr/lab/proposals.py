@@ -19,20 +19,20 @@ import yaml
 
 from ivr import events
 from ivr.call import CallInfo, Direction, Question
-from ivr.engine import converse, take_up
+from ivr.engine import converse
 from ivr.errors import LookupFailed, ServiceFailed
 from ivr.flow.model import Flow
 from ivr.lab.coverage import Coverage
 from ivr.lab.guesses import MOMENTS, Guesses
 from ivr.lab.script import Act, ListJournal, Moment, ScriptCall, Turn, VirtualClock
-from ivr.lab.trial import Around, Line, Trial, run_trial
-from ivr.resume import resumed
+from ivr.lab.trial import Around, Line, Trial, come_back, run_trial
 from ivr.services import HttpAnswer, Services
 from ivr.steps.base import RETURN
 
 MOST_TRIES: Final = 600
 FRUITLESS: Final = 150  # conversations in a row that bring nothing new
 LONGEST: Final = 40  # turns of one caller, who then hangs up
+MOST_RETURNS: Final = 4  # from queues and transfers
 HEARD: Final = 60  # characters of a prompt that a test asks for
 Way = tuple[str, str, str]  # flow, step, outcome
 
@@ -88,7 +88,7 @@ class Explorer:
         self.given: dict[str, list[Any]] = {}
         self.last: dict[tuple[str, int], Any] = {}
         self.chosen: list[tuple[str, str, Any]] = []
-        self.turns = 0
+        self.turns = self.returns = 0
         dice = memory.dice
         uses_time = any(named.table == "hours" for f in guesses.flows for s in f.steps.values()
                         for named in s.refers())  # fmt: skip
@@ -191,25 +191,20 @@ class Explorer:
             self.around.hours,
         )  # fmt: skip
         await converse(call, services, self.flow, self.language, self.variables)
-        for entry in range(2, 5):
-            if not call.went or call.went[0] == "hangup" or self.journal.ended == "failed":
-                break
-            at = self.at()
-            ways = self.around.library.get(at.flow).ways[at.step]
-            outcome = self.choose(["", *ways])
-            if not outcome:
-                break
-            self.keep(".".join(call.went), outcome)
-            call.come_back(entry, outcome)
-            talk = resumed(call, services, self.journal.entries)
-            assert talk is not None, "the conversation was begun"
-            await take_up(talk)
-        else:
-            self.keep(".".join(call.went or ("queue", "")), "")
+        await come_back(call, services, self.journal, lambda: self.back(call))
         self._learn()
         coverage = Coverage()
         coverage.add(self.journal.entries)
         return self._trial(call.moments), coverage
+
+    async def back(self, call: ScriptCall) -> str:
+        """How the caller comes back from where they went, if they do."""
+        self.returns += 1
+        at = self.at()
+        ways = self.around.library.get(at.flow).ways[at.step]
+        outcome = self.choose(["", *ways]) if self.returns < MOST_RETURNS else ""
+        self.keep(".".join(call.went or ()), outcome)
+        return str(outcome)
 
     def _learn(self) -> None:
         """Which outcome each choice had: that by which its step was left."""
@@ -224,7 +219,8 @@ class Explorer:
         given: dict[str, Any] = {f"call.{name}": value for name, value in self.facts.items()}
         for name, answers in self.given.items():
             back = name.partition(".")[0] in {"queue", "extension", "number"}
-            answers = [*answers, ""] if back and answers[-1] else answers
+            if back and not any(answers):
+                continue
             key = f"transfer.{name.partition('.')[2]}" if back else name
             same = all(answer == answers[0] for answer in answers)
             given[key] = answers[0] if same else answers
@@ -250,7 +246,7 @@ class _Exploring(ScriptCall):
         super().__init__(info, [], explorer.clock)
         self._explorer = explorer
 
-    def next_turn(self, question: Question | None) -> Turn:
+    async def next_turn(self, question: Question | None) -> Turn:
         return self._explorer.turn(question)
 
 

@@ -145,12 +145,12 @@ class ScriptCall:
         self._info = replace(self._info, entry=entry, outcome=outcome)
         self.went = None
 
-    def next_turn(self, question: Question | None) -> Turn:
+    async def next_turn(self, question: Question | None) -> Turn:
         """What the caller does now; `question` is None while a message is recorded."""
         return self._turns.pop(0) if self._turns else Turn(Act.SILENT)
 
-    def _turn(self, question: Question | None) -> Turn:
-        turn = self.next_turn(question)
+    async def _turn(self, question: Question | None) -> Turn:
+        turn = await self.next_turn(question)
         self.moments.append(Moment(turn.act.value, turn.text))
         if turn.act is Act.HANGS_UP:
             raise CallerHungUp
@@ -166,16 +166,16 @@ class ScriptCall:
     async def say(self, utterance: Utterance, *, barge_in: bool = True) -> Played:
         if barge_in and self._keys:
             return Played(0, interrupted=True)
-        return self._tell(utterance)
+        return await self.tell(utterance)
 
     async def ask(self, question: Question) -> Heard:
         if question.flush:
             self._keys = ""
         played = None
         if question.utterance and not self._keys:
-            played = self._tell(question.utterance)
+            played = await self.tell(question.utterance)
         if not self._keys:
-            turn = self._turn(question)
+            turn = await self._turn(question)
             if turn.act is Act.SAYS and question.words:
                 return Heard(HeardKind.SPEECH, turn.text, 1.0, played=played)
             if turn.act is Act.PRESSES and question.keys:
@@ -203,7 +203,7 @@ class ScriptCall:
     async def record(
         self, path: str, *, limit: float, silence: float, beep: bool, finish: str
     ) -> Recorded:
-        turn = self._turn(None)
+        turn = await self._turn(None)
         spoken = min(limit, len(turn.text) * MS_PER_CHARACTER / 1000)
         self._clock.passed += spoken
         return Recorded(path, int(spoken * 1000), "silence" if turn.act is Act.SAYS else "timeout")
@@ -227,7 +227,8 @@ class ScriptCall:
     async def hangup(self) -> None:
         self.went = ("hangup", "")
 
-    def _tell(self, utterance: Utterance) -> Played:
+    async def tell(self, utterance: Utterance) -> Played:
+        """Let the caller hear it."""
         self.moments.append(Moment("heard", utterance.text))
         ms = len(utterance.text) * MS_PER_CHARACTER
         self._clock.passed += ms / 1000

@@ -21,7 +21,7 @@ The clock is virtual: silence takes no time. A caller whose part is over stays s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -179,24 +179,47 @@ async def run_trial(
     clock.start = trial.now or clock.start
     given, journal = Given(trial.given, clock), ListJournal()
     call = call or ScriptCall(info_of(trial), trial.turns(), clock)
-    services = Services(
-        around.library, given, journal, clock, given, given, given, given, given, around.hours
-    )
+    services = services_of(around, given, journal, clock)
     language = trial.language or flow.languages[0]
+
+    async def comes_back() -> str:
+        return given.comes_back(*call.went) if call.went else ""
+
     await converse(call, services, flow, language, trial.variables)
+    await come_back(call, services, journal, comes_back)
+    talked = Talked(trial, call.moments, journal.entries, _end(call, journal), given)
+    _judge(talked, language)
+    return talked
+
+
+def services_of(
+    around: Around, given: Given, journal: ListJournal, clock: VirtualClock, lookup: Any = None
+) -> Services:
+    """Everything from `given`, but for lookups where they are brought along."""
+    return Services(
+        around.library, lookup or given, journal, clock,
+        updates=given, http=given, notifier=given, recordings=given, switches=given,
+        hours=around.hours,
+    )  # fmt: skip
+
+
+async def come_back(
+    call: ScriptCall,
+    services: Services,
+    journal: ListJournal,
+    outcome_of: Callable[[], Awaitable[str]],
+) -> None:
+    """Go on with a caller whom the dialplan brings back from a transfer, as often as it does."""
     for entry in range(2, MOST_ENTRIES):
-        if not call.went or journal.ended == "failed":
-            break
-        outcome = given.comes_back(*call.went)
+        if not call.went or call.went[0] == "hangup" or journal.ended == "failed":
+            return
+        outcome = await outcome_of()
         if not outcome:
-            break
+            return
         call.come_back(entry, outcome)
         talk = resumed(call, services, journal.entries)
         assert talk is not None, "the conversation was begun"
         await take_up(talk)
-    talked = Talked(trial, call.moments, journal.entries, _end(call, journal), given)
-    _judge(talked, language)
-    return talked
 
 
 def info_of(trial: Trial) -> CallInfo:
