@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from cti.settings import Settings
+from cti.settings import HOME, Settings
 from ivr.errors import BadInput
 
 CHECK: Final = """examples:
@@ -48,6 +49,25 @@ def add_commands(commands: Any) -> None:
     calling.add_argument("--now", default="", help="the time it is: 2026-11-23T10:00")
     calling.add_argument("--speak", action="store_true", help="hear the prompts as well")
     calling.set_defaults(run=run_call)
+    _add_drawing(commands)
+
+
+def _add_drawing(commands: Any) -> None:
+    graph = _command(commands, "graph", "draw a flow", GRAPH)
+    graph.add_argument("flow", help="the flow's name")
+    graph.add_argument("--folder", type=Path, help="where the flows are (./scenarios)")
+    graph.add_argument("--language", default="", help="the language of its prompts")
+    graph.add_argument("--form", default="", help="mermaid, dot or svg")
+    graph.add_argument("--whole", action="store_true", help="every way, and every box only once")
+    graph.add_argument("--json", action="store_true", help="the graph itself, for scripts")
+    graph.add_argument("-o", "--output", type=Path, default=Path(), help="the file to write")
+    graph.set_defaults(run=run_graph)
+
+    schema = _command(commands, "schema", "the JSON Schema for editors", SCHEMA_HELP)
+    schema.add_argument("--tests", action="store_true", help="of a file of tests")
+    schema.add_argument("--json", action="store_true", help="as it always is")
+    schema.add_argument("--write", action="store_true", help="write docs/ anew")
+    schema.set_defaults(run=run_schema)
 
 
 TRY: Final = """examples:
@@ -68,6 +88,23 @@ CALL: Final = """examples:
   printf '1\\n1234#\\n' | santral call order_line  from a file or a pipe as well
 
 Type keys or words. An empty line is silence, Ctrl-D hangs up; :vars, :path and :help show more.
+"""
+
+
+GRAPH: Final = """examples:
+  santral graph order_line -o order_line.svg    a picture; the ending says the form
+  santral graph order_line --form mermaid       for a page that draws Mermaid (the default)
+  santral graph order_line --form dot | dot -Tpng -o order_line.png
+  santral graph order_line --json               the boxes and the ways
+"""
+SCHEMA: Final = "../docs/flow.schema.json"
+SCHEMA_HELP: Final = f"""examples:
+  santral schema                the JSON Schema of a flow file
+  santral schema --tests        that of a file of tests
+  santral schema --write        docs/*.schema.json and docs/flow-language.md, anew
+
+An editor with the YAML language server uses it when a flow begins with this line:
+  # yaml-language-server: $schema={SCHEMA}
 """
 
 
@@ -106,6 +143,47 @@ def _near(path: Path) -> Path:
     """The path as it is shortest from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def run_graph(arguments: argparse.Namespace) -> int:
+    from ivr.flow.finding import meant
+    from ivr.flow.folder import check_folder
+    from ivr.flow.graph import dot, graph_of, mermaid
+    from ivr.flow.svg import svg
+
+    folder, _ = _folder(arguments.folder, Settings.from_environment())
+    views = check_folder(folder).views
+    if arguments.flow not in views:
+        raise BadInput(f"there is no flow '{arguments.flow}'{meant(arguments.flow, views)}")
+    graph = graph_of(views[arguments.flow].flow, arguments.language, whole=arguments.whole)
+    if arguments.json:
+        _say_json(asdict(graph))
+        return 0
+    form = arguments.form or arguments.output.suffix.removeprefix(".") or "mermaid"
+    writers = {"mermaid": mermaid, "mmd": mermaid, "dot": dot, "gv": dot, "svg": svg}
+    if form not in writers:
+        raise BadInput(f"'{form}' is not known; there are mermaid, dot and svg")
+    text = writers[form](graph)
+    if arguments.output.name:
+        arguments.output.write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def run_schema(arguments: argparse.Namespace) -> int:
+    from ivr.flow.schema import editor_line, flow_schema
+    from ivr.lab.trial import trial_schema
+
+    if arguments.write:
+        from cti.commands.flowdocs import write_docs
+
+        for path in write_docs(HOME):
+            _say(f"wrote {_near(path)}")
+        _say(f"Begin a flow with: {editor_line(SCHEMA)}")
+        return 0
+    _say_json(trial_schema() if arguments.tests else flow_schema())
+    return 0
 
 
 def run_call(arguments: argparse.Namespace) -> int:

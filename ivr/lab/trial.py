@@ -37,6 +37,7 @@ from ivr.flow.finding import meant
 from ivr.flow.loader import Library
 from ivr.flow.model import Language
 from ivr.flow.reader import Document, read_file, refused
+from ivr.flow.schema import DRAFT
 from ivr.hours import OpeningHours
 from ivr.lab.given import AREAS, Given
 from ivr.lab.script import Act, ListJournal, Moment, ScriptCall, Turn, VirtualClock
@@ -164,6 +165,11 @@ def _mistake(kind: str, name: str, message: str) -> tuple[str, str]:
 
 
 _TRIALS: Final = TypeAdapter(list[Trial])
+
+
+def trial_schema() -> dict[str, Any]:
+    """The JSON Schema of a file of tests."""
+    return {"$schema": DRAFT, **_TRIALS.json_schema(by_alias=True), "title": "Tests of flows"}
 
 
 def _line(document: Document, index: int) -> int:

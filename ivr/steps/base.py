@@ -48,11 +48,22 @@ Duration = Annotated[
     Field(ge=0, le=86400 * 30),
     WithJsonSchema({"type": ["string", "number"], "examples": ["5s", "500ms", "2m"]}),
 ]
-Name = Annotated[str, BeforeValidator(_text), Field(pattern=f"^{NAME}$")]
+Name = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(pattern=f"^{NAME}$"),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
+]
 TARGET: Final = "the step to go on with, or `return` in a sub-flow"
 Target = Annotated[Name, Field(description=TARGET)]
 PromptName = Annotated[Name, Field(description="a prompt of this flow")]
-KeyText = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[0-9*#]{1,16}$")]
+KEYS: Final = r"^[0-9*#]{1,16}$"
+KeyText = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(pattern=KEYS),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": KEYS, "minimum": 0}),
+]
 
 
 class Model(BaseModel):

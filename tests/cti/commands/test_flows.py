@@ -136,6 +136,31 @@ def test_call_of_a_flow_that_is_not_there_says_what_was_meant(santral: Any, tmp_
     assert "did you mean 'order_line'?" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "try", "call"])
+@pytest.mark.parametrize("command", ["check", "try", "call", "graph", "schema"])
 def test_every_command_has_an_example_in_its_help(santral: Any, command: str) -> None:
     assert f"  santral {command}" in santral(command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begins"),
+    [((), "flowchart TD"), (("--form", "dot"), "digraph"), (("--form", "svg"), "<svg"),
+     (("--json",), "{")],
+)  # fmt: skip
+def test_graph_draws_a_flow(santral: Any, arguments: tuple[str, ...], begins: str) -> None:
+    assert santral("graph", "order_line", *arguments).stdout.startswith(begins)
+
+
+def test_graph_writes_the_form_that_the_file_says(santral: Any, tmp_path: Path) -> None:
+    assert santral("graph", "order_line", "-o", tmp_path / "a.svg").returncode == 0
+    assert (tmp_path / "a.svg").read_text("utf-8").startswith("<svg")
+    done = santral("graph", "order_line", "-o", tmp_path / "a.png")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "'png' is not known; there are mermaid, dot and svg",
+    )
+    assert "did you mean 'order_line'" in santral("graph", "orderline").stderr
+
+
+def test_schema_is_printed(santral: Any) -> None:
+    assert json.loads(santral("schema").stdout)["properties"]["flow"]
+    assert json.loads(santral("schema", "--tests").stdout)["type"] == "array"
