@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import pytest_asyncio
 
 from cti.asterisk import Installation
+from ivr.agi.call import AgiCall
 from ivr.call import HeardKind, Keys, Question, Speech, Trouble
 from tests.e2e.speech import SpeechLine, say, speech_line
 from tests.ivr.speech import voices
@@ -176,3 +179,40 @@ async def test_the_speech_object_ends_with_the_call(line: SpeechLine) -> None:
             await asyncio.sleep(0.05)
         while "0 active channels" not in await line.channels():
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("keys", [Keys(first=2.5), Keys(4, 4, "", 2.5, 2.5)], ids=["one", "four"])
+async def test_no_key_is_lost_or_doubled_between_questions_with_and_without_speech(
+    line: SpeechLine, keys: Keys
+) -> None:
+    """Bursts of up to 16 keys, gaps from 20 ms, across prompts and questions of both kinds."""
+    chance = random.Random(keys.max)
+    spoken_to = Question(say("buyurun lütfen seçin"), keys, ("evet", "hayır"))
+    count, heard = 80, ""
+
+    async def script(call: AgiCall) -> None:
+        nonlocal heard
+        while len(heard) < count:
+            answer = await call.ask(replace(spoken_to, words=()) if chance_of(3) else spoken_to)
+            if answer.kind is not HeardKind.KEYS:
+                return
+            heard += answer.text
+
+    def chance_of(one_in: int) -> bool:
+        return chance.randrange(one_in) == 0
+
+    line.script = script
+    line.done.clear()
+    call = await line.dial()
+    sent = ""
+    while len(sent) < count:
+        burst = "".join(
+            chance.choices("0123456789", k=min(chance.randint(1, 16), count - len(sent)))
+        )
+        await call.press(
+            burst, tone_ms=chance.choice((40, 60, 80, 120)), gap_ms=chance.choice((20, 40, 60, 150))
+        )
+        sent += burst
+        await asyncio.sleep(chance.random() * 1.5 + 0.05 * len(burst))
+    await line.finish(call)
+    assert heard == sent

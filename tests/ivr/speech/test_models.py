@@ -193,13 +193,13 @@ async def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         await add(str(other), tmp_path / "root", "tr")
 
 
-@pytest.mark.parametrize("part", ["am/final.mdl", "graph/HCLr.fst", "conf/mfcc.conf"])
+@pytest.mark.parametrize("part", ["am/final.mdl", "graph/HCLr.fst"])
 async def test_a_damaged_model_is_refused_and_harms_nobody(tmp_path: Path, part: str) -> None:
     """libvosk may end the process that loads it: that is another one."""
     broken = tmp_path / "broken"
     shutil.copytree(TURKISH, broken)
     data = (broken / part).read_bytes()
-    (broken / part).write_bytes(data[: len(data) // 3] if part != "conf/mfcc.conf" else b"--x=y\n")
+    (broken / part).write_bytes(data[: len(data) // 3])
     with pytest.raises(BadInput, match="damaged or incomplete"):
         await add(str(broken), tmp_path / "root", "tr")
     assert not list((tmp_path / "root").rglob("*.mdl"))
@@ -264,7 +264,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_bombs_are_not_unpacked(tmp_path: Path) -> None:
-    bomb = zipped(tmp_path / "bomb.zip", "zeros", bytes(50_000_000))
+    bomb = zipped(tmp_path / "bomb.zip", "zeros", bytes(5_000_000))
     with pytest.raises(BadInput, match="far more than it is"):
         unpack(bomb, tmp_path / "out")
     many = tmp_path / "many.zip"

@@ -49,8 +49,8 @@ async def test_one_that_dies_or_hangs_is_replaced(strike: signal.Signals) -> Non
 async def test_one_that_cannot_start_is_tried_again_and_told() -> None:
     nobody = SpeechSettings({"tr": (EngineChoice(model="/nowhere"),)}, port=0, workers=1)
     async with SpeechProcess(nobody, (sys.executable, "-c", "pass")) as speech:
-        with pytest.raises(RecogniserFailed, match="not ready within 1 s"):
-            await speech.wait_ready(1.0)
+        with pytest.raises(RecogniserFailed, match="not ready within"):
+            await speech.wait_ready(0.4)
         assert speech.restarts >= 1
 
 
