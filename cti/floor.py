@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from cti.ami import events as ami
@@ -84,6 +85,21 @@ class Floor:
     def story(self, call: str) -> Story | None:
         return self._stories.get(call)
 
+    def continues(self, call: str, earlier: str) -> None:
+        """`call` (a call-back) goes on where `earlier` ended: its pops tell the earlier story."""
+        story = self._stories.get(earlier)
+        if story is not None:
+            self._stories[call] = replace(story, call=call, over=False)
+        else:
+            self._run(self._adopt(call, earlier))
+
+    async def _adopt(self, call: str, earlier: str) -> None:
+        story = await self._read(earlier)
+        if story is not None:
+            self._stories[call] = replace(story, call=call, over=False)
+            self._prefetch(customer_number(story))
+        self._drop_story(earlier)
+
     async def close(self) -> None:
         tasks = [*self._tasks, *self._fetching.values()]
         for task in tasks:
@@ -120,14 +136,14 @@ class Floor:
             if change.kind == "agent":
                 self._bus.publish(agent_topic(change.key), "agent", change.key, change.value)
             elif change.kind == "call" and change.value is None:
-                self._drop_story(change.key)
+                self._drop_story(change.key, ended=True)
             elif change.kind == "live":
                 for interface in self.live.agents:
                     self._bus.publish(agent_topic(interface), "live", change.key, change.value)
 
-    def _drop_story(self, call: str) -> None:
+    def _drop_story(self, call: str, *, ended: bool = False) -> None:
         story = self._stories.get(call)
-        if story is not None and story.over and call not in self.live.calls:
+        if story is not None and (story.over or ended) and call not in self.live.calls:
             del self._stories[call]
 
     # --- pops

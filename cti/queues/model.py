@@ -65,40 +65,27 @@ class LastAgent(Model):
 class Crm(Model):
     """`open`: a page shown with each pop, with {caller} and the like in it, each URL-encoded.
 
-    `webhook`: an address that is told of each pop; signed with the secret in the environment
-    variable `secret`.
+    `tell`: the webhooks that listen for `pop` are told of each pop of this queue, signed.
     """
 
     open: str = ""
-    webhook: str = ""
-    secret: Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]*$")] | None = None
+    tell: bool = False
 
-    @field_validator("open", "webhook")
+    @field_validator("open")
     @classmethod
     def _web_address(cls, url: str) -> str:
         if url and (urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname):
             raise ValueError("not a web address; begin with https://")
-        return url
-
-    @field_validator("open")
-    @classmethod
-    def _known_fields(cls, url: str) -> str:
         try:
-            names = [name for _, name, _, _ in Formatter().parse(url) if name is not None]
+            fields = [field for field in Formatter().parse(url) if field[1] is not None]
         except ValueError as error:
             raise ValueError(f"the braces do not pair: {error}") from error
-        for name in names:
-            if name not in URL_FIELDS:
-                raise ValueError(f"there is no {{{name}}}{meant(name, URL_FIELDS)}")
+        for _, name, how, conversion in fields:
+            if name not in URL_FIELDS or how or conversion:
+                raise ValueError(f"there is no {{{name}}}{meant(str(name), URL_FIELDS)}")
         if "{" in url.split("://", 1)[-1].partition("/")[0]:
             raise ValueError("the host is fixed; use {…} in what follows it")
         return url
-
-    @model_validator(mode="after")
-    def _signed(self) -> Self:
-        if self.webhook and not self.secret:
-            raise ValueError("a webhook is signed: name the environment variable in 'secret'")
-        return self
 
 
 class Queue(Model):

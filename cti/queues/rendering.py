@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from cti.queues.model import PERSONAL, Queue, Queues
 from ivr.errors import BadInput
@@ -24,6 +25,7 @@ KEYS_CONTEXT = "santral-queue-keys"
 GUARD = 2
 NOBODY = "unavailable,invalid,unknown"  # who is paused or busy is there, and will be free again
 NOT_FREE = f"{NOBODY},paused,inuse,ringing,wrapup,penalty"
+_UNSAFE_PATH = re.compile(r"[;\n\r&|]")
 _SAFE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ALWAYS = (
     "musicclass = default", "retry = 1", "ringinuse = no", "autofill = yes",
@@ -38,10 +40,17 @@ def personal_queue(login: str) -> str:
     return f"{PERSONAL}{login}"
 
 
-def render(queues: Queues, logins: Iterable[str] = ()) -> str:
-    """The queues, and a personal one for each agent."""
+def render(queues: Queues, logins: Iterable[str] = (), offers: Iterable[Path] = ()) -> str:
+    """The queues, and a personal one for each agent.
+
+    `offers` are the sound files that offer a call-back, one for each language, played in turn:
+    Asterisk does not look for a caller's language beside a file with a whole path.
+    """
+    sounds = ",".join(str(path.with_suffix("")) for path in offers)
+    if _UNSAFE_PATH.search(sounds):
+        raise BadInput(f"Asterisk cannot use a path like {sounds}")
     parts = ["; Written by Santral from scenarios/queues.yaml; changes here are lost."]
-    parts += [_queue(name, queue) for name, queue in queues.queues.items()]
+    parts += [_queue(name, queue, sounds) for name, queue in queues.queues.items()]
     parts += [_personal(login) for login in sorted(set(logins))]
     return "\n\n".join(parts) + "\n"
 
@@ -60,7 +69,7 @@ def _rule(name: str) -> str:
     return f"santral-{name}"
 
 
-def _queue(name: str, queue: Queue) -> str:
+def _queue(name: str, queue: Queue, offers: str) -> str:
     empty = NOBODY if queue.when_empty == "leave" else "no"
     lines = [
         f"[{name}]",
@@ -73,14 +82,14 @@ def _queue(name: str, queue: Queue) -> str:
         f"weight = {queue.weight}",
         f"joinempty = {empty if queue.when_empty == 'leave' else 'yes'}",
         f"leavewhenempty = {empty}",
-        *_announcements(queue),
+        *_announcements(queue, offers),
     ]
     if queue.relax:
         lines.append(f"defaultrule = {_rule(name)}")
     return "\n".join(lines)
 
 
-def _announcements(queue: Queue) -> list[str]:
+def _announcements(queue: Queue, offers: str) -> list[str]:
     lines = []
     told = queue.announce
     if told is not None and told.every:
@@ -94,11 +103,10 @@ def _announcements(queue: Queue) -> list[str]:
     else:
         lines += ["announce-frequency = 0", "announce-position = no", "announce-holdtime = no"]
     if queue.callback is not None:
-        lines += [
-            f"context = {KEYS_CONTEXT}-{queue.callback.key}",
-            "periodic-announce = santral-callback-offer",
-            f"periodic-announce-frequency = {round(queue.callback.remind)}",
-        ]
+        lines.append(f"context = {KEYS_CONTEXT}-{queue.callback.key}")
+        if offers:
+            every = round(queue.callback.remind)
+            lines += [f"periodic-announce = {offers}", f"periodic-announce-frequency = {every}"]
     return lines
 
 

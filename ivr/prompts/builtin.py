@@ -18,7 +18,12 @@ from ivr.prompts.soundfile import write_sound
 
 # The dialplan's name for a file -> the prompt.
 DIALPLAN: Mapping[str, str] = MappingProxyType(
-    {"santral-apology": "santral_apology", "santral-one-moment": "santral_one_moment"}
+    {
+        "santral-apology": "santral_apology",
+        "santral-one-moment": "santral_one_moment",
+        "santral-callback-offer": "santral_callback_offer",
+        "santral-callback": "santral_callback",
+    }
 )
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from cti import floor as the_floor
 from cti.ami import actions
 from cti.ami import events as ami
 from cti.ami.bridge import Account, Bridge
 from cti.asterisk import Asterisk, Installation, InstanceSettings
-from cti.queues import Files, Queues, options, personal_queue
+from cti.bus import LocalBus
+from cti.callbacks import Callbacks, KeepInFile
+from cti.queues import Files, Queues, State, options, personal_queue
 from cti.queues.routing import Caller
 from cti.softphone import Phone
 from ivr.errors import CallOver
+from ivr.events import Entry
+from tests.cti.agents.test_service import NoRecords
 from tests.cti.ami.test_bridge import Sink
 from tests.e2e.conftest import instance_defaults
 from tests.e2e.scripted_engine import ScriptedEngine, Visit
@@ -42,6 +48,8 @@ AGENT = """
 exten => silent,1,Wait(60)
 exten => answers,1,Answer()
  same => n,Wait(60)
+exten => talks,1,Answer()
+ same => n,Wait(2)
 """
 
 
@@ -182,7 +190,11 @@ async def test_a_key_asks_to_be_called_back(line: Asterisk, back: str) -> None:
         asked = await floor.seen.until(ami.UserEvent)
         assert (asked.name, dict(asked.said)) == (
             "SantralCallback",
-            {"Queue": "first", "Number": ""},  # the account's caller id has no digits
+            {
+                "Queue": "first",
+                "Number": "",
+                "QueuePriority": "0",
+            },  # the account's caller id has no digits
         )
         assert asked.channel is not None
         assert asked.channel.call == joined.channel.call != ""
@@ -209,3 +221,45 @@ async def test_a_callback_comes_in_at_the_front(line: Asterisk) -> None:
         assert again.channel.call == "callback-1"
         await waiting.hangup()
         await floor.bridge.send(actions.Hangup(again.channel.unique_id))
+
+
+async def test_a_callback_from_key_to_talk(line: Asterisk, tmp_path: Path) -> None:
+    """They press 1 and are called back when their turn has come; an agent talks to them."""
+    bus = LocalBus()
+
+    async def history(_: str) -> list[Entry]:
+        return []
+
+    floor = the_floor.Floor(bus, NoRecords(), history)
+    async with opened(line) as here, here.engine(into("first", timeout="9")):
+        callbacks = Callbacks(
+            here.bridge, floor, bus, QUEUES, lambda _: "Local/answers@test-agent/n",
+            KeepInFile(tmp_path / "callbacks.json"),
+        )  # fmt: skip
+
+        def take(event: ami.Event) -> None:
+            floor.on_event(event)
+            callbacks.on_event(event)
+            here.seen(event)
+
+        here.bridge._sink = take
+        take(here.seen.of(ami.Snapshot)[0])
+        await here.bridge.send(
+            actions.QueueAdd("first", "Local/talks@test-agent/n", "T", paused=True)
+        )
+        call = await here.phone.dial("4000")
+        await here.seen.until(ami.QueueCallerJoin)
+        with suppress(CallOver):
+            await call.press("1")
+        await here.seen.until(ami.UserEvent)
+        await call.until_over(5)
+        (asked,) = callbacks.waiting("first")
+        assert asked.state == State.WAITING  # everybody is paused
+        await here.bridge.send(actions.QueuePause("Local/talks@test-agent/n", False))
+        again = await here.seen.until(ami.QueueCallerJoin, 2)
+        assert (again.queue, again.position) == ("first", 1)
+        connected = await here.seen.until(ami.AgentConnect)
+        assert connected.channel.call == again.channel.call != asked.call
+        assert callbacks.waiting() == ()
+        await callbacks.close()
+        await floor.close()

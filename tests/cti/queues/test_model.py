@@ -41,7 +41,8 @@ MISTAKES = [
     ("queues:\n  a:\n    crm: {open: 'ftp://x/'}", 3, "web address"),
     ("queues:\n  a:\n    crm: {open: 'https://x/?n={calle}'}", 3, "did you mean 'call"),
     ("queues:\n  a:\n    crm: {open: 'https://{caller}.x/'}", 3, "host is fixed"),
-    ("queues:\n  a:\n    crm: {webhook: 'https://x/'}", 3, "signed"),
+    ("queues:\n  a:\n    crm: {open: 'https://x/?n={call!r}'}", 3, "there is no"),
+    ("queues:\n  a:\n    crm: {open: 'https://x/?n={call'}", 3, "pair"),
     ("queues:\n  a: 5", 2, "dictionary"),
     ("quues: {}", 1, "queues"),
 ]  # fmt: skip

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -87,13 +88,15 @@ def section(text: str, name: str) -> dict[str, str]:
 
 
 def test_the_text_asterisk_reads() -> None:
-    text = render(QUEUES, ["ayse", "bora", "ayse"])
+    offers = [Path("/x/tr/offer.wav"), Path("/x/en/offer.wav")]
+    text = render(QUEUES, ["ayse", "bora", "ayse"], offers)
     support = section(text, "support")
     assert (support["strategy"], support["timeout"], support["wrapuptime"]) == (
         "leastrecent", "20", "2",
     )  # fmt: skip
     assert support["announce-holdtime"] == "yes"
     assert support["context"] == "santral-queue-keys-1"
+    assert support["periodic-announce"] == "/x/tr/offer,/x/en/offer"
     assert "context" not in section(text, "returns")
     assert section(text, "returns")["defaultrule"] == "santral-returns"
     backup = section(text, "backup")
@@ -104,6 +107,11 @@ def test_the_text_asterisk_reads() -> None:
     rules = render_rules(QUEUES)
     assert "[santral-returns]\npenaltychange => 30,1\npenaltychange => 90,3" in rules
     assert rules.count("[") == 1
+
+
+def test_a_path_that_would_end_the_line_is_refused() -> None:
+    with pytest.raises(BadInput):
+        render(QUEUES, [], [Path("/x/a\nb.wav")])
 
 
 @pytest.mark.parametrize("login", ["", "a b", "a]\n[x", "ayşe", "a;b"])
