@@ -279,7 +279,10 @@ async def test_a_caller_without_rport_is_answered_at_its_via(peer: Peer, phone: 
 
 async def test_asterisks_own_invite_rings_and_is_answered(peer: Peer, phone: Phone) -> None:
     phone.on_call = picks_up
-    peer.send(capture("invite"), phone.address)
+    contact = "Contact: <sip:asterisk@{}:{}>".format(*peer.address).encode()
+    asked = capture("invite").replace(b"Contact: <sip:asterisk@127.0.0.1:25760>", contact)
+    assert contact in asked
+    peer.send(asked, phone.address)
     ok = await peer.expect("SIP/2.0 200")
     call = await phone.next_call()
     assert (call.number, call.caller) == ("202", "201")

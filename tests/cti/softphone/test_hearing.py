@@ -51,7 +51,7 @@ def test_noise_on_the_line() -> None:
     assert not heard_prompt(line(heard), ASK)
 
 
-@pytest.mark.parametrize("seconds", np.arange(0.7, 4.2, 0.31).round(2))
+@pytest.mark.parametrize("seconds", np.arange(0.7, 4.2, 0.62).round(2))
 def test_a_cut_is_seen_when_it_was(seconds: float) -> None:
     kept = MENU[: int(seconds * RATE)]
     match = heard_prompt(line(silence(0.7), kept, silence(3)), MENU)
@@ -75,9 +75,9 @@ def test_silence_is_no_prompt(heard: Samples) -> None:
 
 
 def test_noise_and_tones_are_no_prompt() -> None:
-    noise = np.random.default_rng(5).normal(0, 3000, 160000).astype(np.int16)
-    hum = (9000 * np.sin(np.arange(160000) * 2 * np.pi * 110 / RATE)).astype(np.int16)
-    faint = np.random.default_rng(6).integers(-8, 9, 160000).astype(np.int16)
+    noise = np.random.default_rng(5).normal(0, 3000, 48000).astype(np.int16)
+    hum = (9000 * np.sin(np.arange(48000) * 2 * np.pi * 110 / RATE)).astype(np.int16)
+    faint = np.random.default_rng(6).integers(-8, 9, 48000).astype(np.int16)
     for heard in (noise, hum, faint):
         for prompt in ALL.values():
             assert not heard_prompt(line(heard), prompt)
