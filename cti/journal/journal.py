@@ -33,6 +33,7 @@ from cti.phone import e164_or_same
 from ivr.events import Entry
 
 QUICK: Final = 0.3  # seconds that a database is given which the drain knows to be away
+IDLE: Final = 5.0  # seconds after which a drain with nothing to do looks for what is old
 WATCH: Final = 2.0  # seconds between two looks at how much room is left
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class SpooledJournal:
 
     async def _drain_loop(self) -> None:
         while not (self._stop.is_set() and self._spool.idle() and not self._intake.waiting):
-            await _wait(self._pending, 5.0)
+            await _wait(self._pending, min(IDLE, self._options.keep_seconds))
             await _wait(self._stop, self._options.drain_after)
             self._pending.clear()
             try:

@@ -489,6 +489,49 @@ async def test_an_engine_starts_on_a_full_disk(url: str, tiny_disk: Path) -> Non
         assert journal.status().lost == 0
 
 
+async def test_it_warns_loudly_before_it_loses_anything(
+    away: Trouble, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = replace(
+        QUICK, insert_deadline=0.2, spool_limit=20_000, memory_limit=20_000, free_space=1 << 60
+    )
+
+    def warned() -> set[str]:
+        said = (record.message for record in caplog.records if record.levelname == "CRITICAL")
+        return {message.rpartition(": ")[2] for message in said if "before long" in message}
+
+    async with open_journal(away.url, folder, options) as journal, away:
+        journal.write(numbered("c", 1))
+        assert await journal.synced()
+        journal._watch()
+        assert warned() == {"its disk is nearly full"}
+        for sequence in range(2, 320):
+            journal.write(numbered("c", sequence))
+            await asyncio.sleep(0)
+            if not journal.status().disk_full:
+                journal._watch()
+                half = journal.status().spooled_bytes > 10_000
+                assert ("its spool is half full" in warned()) is half
+        journal._watch()
+        assert "its memory is half full" in warned()
+        assert journal.status().lost == 0
+        told = len(caplog.records)
+        journal._watch()
+        assert len(caplog.records) == told, "once is enough"
+
+
+async def test_what_is_drained_leaves_the_disk_in_time(url: str, folder: Path) -> None:
+    """Also of an engine that has nothing to do: what is forgotten must be gone there too."""
+    async with open_journal(url, folder, replace(QUICK, keep_seconds=0.05)) as journal:
+        journal.write(numbered("c", 1))
+        await journal.drained()
+        async with asyncio.timeout(20):
+            while list(folder.glob("*.spool")):
+                await asyncio.sleep(0.02)
+        journal.write(numbered("c", 2))
+        assert [one.sequence for one in await journal.history("c")] == [1, 2]
+
+
 async def test_secrets_that_are_none_stay_none(journal: SpooledJournal, folder: Path) -> None:
     journal.write(Entry("c", 1, START, events.VariableSet("card", None, 0, True)))
     await journal.drained()
