@@ -82,6 +82,11 @@ class Floor:
         """The pops an agent has open now, oldest first."""
         return tuple(found for found in self._pops.values() if found.agent == interface)
 
+    def card(self, call: str) -> Card | None:
+        """The customer of a call, when our records have answered."""
+        story = self._stories.get(call)
+        return self._card(customer_number(story)) if story else None
+
     def story(self, call: str) -> Story | None:
         return self._stories.get(call)
 

@@ -177,7 +177,8 @@ def customer_number(story: Story) -> str:
 class Card:
     """What our own records say of a customer; the newest first in every list.
 
-    `found` is False when the number is nobody's. `tier` is "" when there are none.
+    `found` is False when the number is nobody's. `tier` is "" when there are none. `last_agent` is
+    the login of whom they spoke with last, at `last_spoke` (seconds since 1970).
     """
 
     found: bool = False
@@ -186,6 +187,8 @@ class Card:
     orders: tuple[Mapping[str, Any], ...] = ()
     contacts: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[Mapping[str, Any], ...] = ()
+    last_agent: str = ""
+    last_spoke: float = 0.0
 
 
 class PopState(StrEnum):

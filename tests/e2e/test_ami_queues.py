@@ -14,14 +14,16 @@ from pydantic import SecretStr
 from cti.agents import Agents, Person, Seat, State
 from cti.ami import actions
 from cti.ami import events as ami
+from cti.ami.actions import Listening
 from cti.ami.bridge import Account, Bridge
 from cti.asterisk import Installation
 from cti.bus import LocalBus
+from cti.desk import Desk
 from cti.floor import Floor
 from cti.queues import AgentSkills, Files, Queues, apply, penalty, personal_queue
 from cti.screenpop import Card, Pop, PopState
 from ivr import events as ivr
-from ivr.errors import ActionRefused
+from ivr.errors import ActionRefused, BadInput
 from tests.cti.ami.test_bridge import Sink
 from tests.fakes.asterisk_lab import USER, Lab, lab
 from tests.fakes.sip_phone import ANSWER, RING, SipPhone
@@ -285,3 +287,41 @@ async def test_page_closed_and_asterisk_restarted(asterisk: Lab) -> None:
         assert here.floor.live.calls == {}
         ayse.close()
         caller.close()
+
+
+async def test_listening_in_and_handing_on(asterisk: Lab) -> None:
+    async with room(asterisk) as here:
+        desk = Desk(here.bridge, here.floor, context="xfer")
+        ayse = await phone(asterisk, "ayse")
+        sema = await phone(asterisk, "bora")  # the supervisor sits at Bora's phone
+        for one in (ayse, sema):
+            await one.register()
+        await here.seen.until(ami.ContactStatus, 2)
+        here.agents.sign_in("ayse")
+        await here.agrees()
+        caller = await phone(asterisk, "musteri")
+        dialog = await caller.call("850")
+        await here.until("ayse", State.TALKING)
+        await here.seen.until(ami.BridgeEnter, 2)
+        call = here.agents.presence("ayse").call
+
+        listening = await desk.listen("PJSIP/bora", call, "PJSIP/ayse", Listening.LISTEN)
+        await here.seen.until(ami.ChanSpyStart)
+        assert here.floor.live.calls[call].listeners == ("PJSIP/bora",)
+        await desk.end_listening(listening)
+        await here.seen.until(ami.ChanSpyStop)
+        assert here.floor.live.calls[call].listeners == ()
+        await sema.calls[-1].over.wait()
+
+        with pytest.raises(BadInput, match="cannot be dialled"):
+            await desk.transfer("PJSIP/ayse", call, "4711")
+        assert here.floor.live.calls[call].phase == "talking"
+        await desk.transfer("PJSIP/ayse", call, "102")
+        await here.until("ayse", State.WRAP_UP, State.READY)
+        async with asyncio.timeout(5):
+            while here.floor.live.calls[call].agent != "PJSIP/bora":
+                await asyncio.sleep(0.01)
+        assert here.pops[-1].agent == "PJSIP/bora"
+        await caller.hangup(dialog)
+        for one in (ayse, sema, caller):
+            one.close()

@@ -1,7 +1,7 @@
 """A fake Asterisk Manager: it speaks the bytes of Asterisk 22 on a real socket.
 
 Queues, channels and contacts are what the test puts there; queue actions change them as Asterisk
-would. The manners can be bad on request: bytes in pieces, no answer, a cut connection.
+would. With `takes_all` it has every channel it is asked about. The manners can be bad on request: bytes in pieces, no answer, a cut connection.
 `tests/cti/ami/test_fake_manager.py` checks it with pyst2 and against captures of the real one.
 """
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 VERSION = "11.0.0"
 Action = dict[str, str]
+TAKEN = {"Hangup", "BlindTransfer", "Atxfer", "CancelAtxfer", "PlayDTMF", "MixMonitorMute"}
 
 
 def event(name: str, *headers: tuple[str, object]) -> str:
@@ -75,6 +76,8 @@ class FakeManager:
     received: list[Action] = field(default_factory=list)
     deaf: set[str] = field(default_factory=set)
     refuse: dict[str, str] = field(default_factory=dict)
+    extensions: set[str] = field(default_factory=set)
+    takes_all: bool = False
     piece: int = 0
     before_list_end: Callable[[Action], str] | None = None
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -156,6 +159,8 @@ class FakeManager:
         if not session.known:
             return self._log_in(session, action, writer)
         do = getattr(self, f"_do_{name.lower()}", None)
+        if self.takes_all and name in TAKEN:
+            return _reply(action, "Success", "")
         if do is None:
             return _reply(
                 action,
@@ -297,6 +302,13 @@ class FakeManager:
             for name in self.contacts
         ]  # fmt: skip
         return self._list(action, said, "ContactListComplete", items)
+
+    def _do_showdialplan(self, action: Action) -> str:
+        exten, context = action["Extension"], action["Context"]
+        if exten not in self.extensions:
+            return _reply(action, "Error", f"Did not find extension {exten}@{context}")
+        item = event("ListDialplan", ("Context", context), ("Extension", exten), ("Priority", 1))
+        return self._list(action, "DialPlan list will follow", "ShowDialPlanComplete", [item])
 
     def _do_devicestatelist(self, action: Action) -> str:
         items = [
