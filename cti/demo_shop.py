@@ -18,6 +18,8 @@ FIRST_DAY: Final = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
 CALLER_NAME: Final = "Ayşe Yılmaz"
 CALLER: Final = "+905321112233"  # the customer who calls in the demo and the tests
 ORDER: Final = "1234"  # her order: on its way, 459.90
+TO_CONFIRM: Final = "1235"  # another of hers, that waits for her yes: 249.50
+UNPAID: Final = "1236"  # and one whose payment failed: 638.50
 
 STATUSES: Final = (
     ("preparing", "hazırlanıyor", "being prepared"),
@@ -25,6 +27,9 @@ STATUSES: Final = (
     ("delivered", "teslim edildi", "delivered"),
     ("cancelled", "iptal edildi", "cancelled"),
     ("returned", "iade edildi", "returned"),
+    ("awaiting", "onayınızı bekliyor", "waiting for your confirmation"),
+    ("confirmed", "onaylandı", "confirmed"),
+    ("unpaid", "ödeme bekliyor", "waiting for your payment"),
 )
 PEOPLE: Final = (
     (CALLER_NAME, "tr", "İstanbul"), ("Mehmet Öztürk", "tr", "Ankara"),
@@ -77,7 +82,7 @@ def build(people: int = len(PEOPLE), seed: int = 1234) -> Shop:
             }
         )  # fmt: skip
         if index == 0:
-            _known_order(shop)
+            _known_orders(shop)
         for _ in range(chance.randint(1, 3)):
             _chance_order(shop, index + 1, str(next(numbers)), chance)
     return shop
@@ -97,15 +102,18 @@ async def seed_shop(engine: AsyncEngine, shop: Shop | None = None) -> bool:
     return True
 
 
-def _known_order(shop: Shop) -> None:
+def _known_orders(shop: Shop) -> None:
     goods = [(PRODUCTS[0], 1), (PRODUCTS[1], 2)]  # 129.90 + 2 x 165.00 = 459.90
     shipped = FIRST_DAY + timedelta(days=80)
     order = _order(1, ORDER, "shipped", shipped - timedelta(days=1))
     _add(shop, order | _on_its_way(ORDER, shipped), goods)
+    placed = FIRST_DAY + timedelta(hours=1)
+    _add(shop, _order(1, TO_CONFIRM, "awaiting", placed), [(PRODUCTS[2], 1)])
+    _add(shop, _order(1, UNPAID, "unpaid", placed), [(PRODUCTS[2], 1), (PRODUCTS[3], 1)])
 
 
 def _chance_order(shop: Shop, customer: int, number: str, chance: random.Random) -> None:
-    status = chance.choices([code for code, *_ in STATUSES], [3, 4, 8, 1, 1])[0]
+    status = chance.choices([code for code, *_ in STATUSES[:5]], [3, 4, 8, 1, 1])[0]
     placed = FIRST_DAY + timedelta(hours=chance.randint(0, 24 * 78))
     goods = [(product, chance.randint(1, 3)) for product in chance.sample(PRODUCTS, 2)]
     order = _order(customer, number, status, placed)

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
+from cti.bus import LocalBus
 from cti.clock import SystemClock
 from cti.db.engine import open_engine
-from cti.db.lookup import open_lookup
+from cti.db.lookup import DatabaseLookup, open_lookup
 from cti.db.migrate import upgrade
-from cti.db.queries import load_queries
-from cti.journal.journal import Options, open_journal
-from cti.lines import Lines, load_lines
+from cti.db.store.flows import FlowStore
+from cti.db.store.outbox import OutboxStore
+from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.phone import e164_or_same
+from cti.scenarios import Scenarios
+from cti.services.http import JsonHttp
+from cti.services.notifier import OutboxNotifier, open_notifier
+from cti.services.outside import Allowed, open_session, words
+from cti.services.recordings import RecordingFolder
+from cti.services.switches import SwitchFile
+from cti.services.updates import DatabaseUpdates, open_updates
+from cti.services.versions import Versions
+from cti.services.webhooks import Sender, kept_secret
 from cti.settings import Settings
+from cti.status import StatusFile
+from cti.tables import Tables
 from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
 from ivr.agi.server import AgiServer
 from ivr.engine import converse, take_up
-from ivr.errors import FlowRefused
 from ivr.events import Entry
-from ivr.flow.folder import load_folder
 from ivr.flow.loader import Library
+from ivr.flow.model import Flow
 from ivr.prompts.builtin import write_dialplan_prompts
-from ivr.prompts.flows import needs_of
 from ivr.prompts.opening import PromptSettings, open_prompts
 from ivr.resume import resumed
-from ivr.services import Services
+from ivr.services import MISSING, Services
 from ivr.speech.engines import SpeechSettings
 from ivr.speech.supervisor import SpeechProcess
 
@@ -41,9 +55,12 @@ class Engine:
 
     settings: Settings
     services: Services
-    flows: Library
-    lines: Lines
+    scenarios: Scenarios
+    journal: SpooledJournal
+    bus: LocalBus
     server: AgiServer | None = None
+    calls: dict[str, Flow] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
 
     @property
     def port(self) -> int:
@@ -57,27 +74,61 @@ class Engine:
         history: Sequence[Entry] = ()
         if call.info.entry > 1 or call.info.outcome:
             history = await self.services.journal.history(call.info.id)
-        talk = resumed(call, self.services, history) if history else None
+        await self.scenarios.versions.need(history)
+        # What is saved from here on is for the next call.
+        services = replace(self.services, flows=self.scenarios.library.snapshot())
+        talk = resumed(call, services, history) if history else None
         if talk is not None:
-            await take_up(talk)
+            with self._counted(call.info.id, talk.frames[0].flow):
+                await take_up(talk)
             return
-        line = self.lines.of(call.info.dialled)
-        flow = self.flows.get(line.flow)
-        await converse(call, self.services, flow, line.language or flow.languages[0])
+        line = self.scenarios.lines.of(call.info.dialled)
+        flow = services.flows.get(line.flow)
+        with self._counted(call.info.id, flow):
+            await converse(call, services, flow, line.language or flow.languages[0])
+
+    @contextlib.contextmanager
+    def _counted(self, call: str, flow: Flow) -> Iterator[None]:
+        self.calls[call] = flow
+        try:
+            yield
+        finally:
+            self.calls.pop(call, None)
+
+    def status(self) -> Mapping[str, Any]:
+        """What `santral status` shows."""
+        calls = Counter((flow.name, flow.version) for flow in self.calls.values())
+        return {
+            "started": self.started,
+            "ports": {"agi": self.port},
+            "calls": len(self.calls),
+            "flows": {
+                name: {"version": on.version, "since": on.since.isoformat(), "file": on.file}
+                for name, on in sorted(self.scenarios.on_line.items())
+            },
+            "calls_by_version": [
+                {"flow": name, "version": version, "calls": count}
+                for (name, version), count in sorted(calls.items())
+            ],
+            "lines": {number: line.flow for number, line in self.scenarios.lines.lines.items()},
+            "findings": [one.to_dict() for one in self.scenarios.findings],
+            "loads": self.scenarios.loads,
+            "journal": asdict(self.journal.status()),
+        }
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Engine]:
     """Everything a call needs, then the listener; on leaving, calls in progress may finish."""
     async with contextlib.AsyncExitStack() as stack:
-        flows = load_flows(settings)
-        lines = load_lines(settings.scenarios / "lines.yaml", flows)
         settings.state.mkdir(parents=True, exist_ok=True)
         database = open_engine(settings.journal_database)
         stack.push_async_callback(database.dispose)
         await upgrade(database)
-        queries = load_queries(settings.scenarios / "queries.yaml")
-        lookup = await stack.enter_async_context(open_lookup(settings.lookup_database, queries))
+        lookup = await stack.enter_async_context(open_lookup(settings.lookup_database, {}))
+        updates: DatabaseUpdates | None = None
+        if settings.update_database:
+            updates = await stack.enter_async_context(open_updates(settings.update_database, {}))
         journal = await stack.enter_async_context(
             open_journal(
                 settings.journal_database,
@@ -85,15 +136,44 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
                 Options(region=settings.country),
             )
         )
+        bus = LocalBus()
+        allowed = Allowed(words(settings.http_hosts), words(settings.http_private))
+        session = await stack.enter_async_context(open_session(allowed))
+        secret = settings.webhook_secret.get_secret_value() or kept_secret(
+            settings.state / "webhook-secret"
+        )
+        sender = Sender(session, allowed, secret)
+        notifier = await stack.enter_async_context(
+            open_notifier(OutboxStore(database), bus, sender, {})
+        )
         prompts = await stack.enter_async_context(open_prompts(prompt_settings(settings)))
-        await prompts.prepare(needs_of(flows))
+        library = Library()
+        services = Services(
+            library,
+            lookup,
+            journal,
+            SystemClock(settings.time_zone),
+            updates or MISSING,
+            JsonHttp(session, allowed),
+            notifier,
+            RecordingFolder(settings.recordings),
+            SwitchFile(settings.state / "switches.json"),
+        )
+        scenarios = Scenarios(
+            settings.scenarios,
+            settings.sounds,
+            library,
+            Versions(FlowStore(database), library),
+            prompts,
+            lambda tables: take_tables(tables, services, lookup, updates, notifier),
+        )
+        await scenarios.open()
         await write_dialplan_prompts(prompts, settings.announcements)
-        services = Services(flows, lookup, journal, SystemClock(settings.time_zone))
         listener = None
         if settings.speech_port:
             speech = SpeechSettings(port=settings.speech_port, workers=settings.speech_workers)
             listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
-        engine = Engine(settings, services, flows, lines)
+        engine = Engine(settings, services, scenarios, journal, bus)
         engine.server = AgiServer(
             engine.handle,
             prompts,
@@ -105,11 +185,43 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()
         try:
-            yield engine
+            async with (
+                in_background(scenarios.watch()),
+                in_background(StatusFile(settings.state, engine.status).run()),
+            ):
+                yield engine
         finally:
             cut = await engine.server.drain(settings.drain)
             if cut:
                 log.warning("%d calls were cut short; Asterisk comes back with them", cut)
+
+
+def take_tables(
+    tables: Tables,
+    services: Services,
+    lookup: DatabaseLookup,
+    updates: DatabaseUpdates | None,
+    notifier: OutboxNotifier,
+) -> None:
+    """Use what the tables of the folder say from now on. What calls in progress may still need
+    stays."""
+    lookup.use(tables.queries)
+    if updates is not None:
+        updates.use(tables.updates)
+    assert isinstance(services.hours, dict)
+    services.hours.update(tables.hours)
+    notifier.use(tables.webhooks)
+
+
+@contextlib.asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def prompt_settings(settings: Settings) -> PromptSettings:
@@ -122,14 +234,3 @@ def prompt_settings(settings: Settings) -> PromptSettings:
         espeak=settings.espeak,
         cache_bytes=settings.prompt_cache_mb * 1_000_000,
     )
-
-
-def load_flows(settings: Settings) -> Library:
-    """The good flows of the folder; what is wrong with the others is logged. Raises `FlowRefused`
-    when there is not one good flow."""
-    flows, findings = load_folder(settings.scenarios)
-    for finding in findings:
-        log.error("%s", finding)
-    if not list(flows):
-        raise FlowRefused(f"there is no flow that can be used in {settings.scenarios}")
-    return flows

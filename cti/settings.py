@@ -45,6 +45,19 @@ class Settings(BaseModel):
         0, ge=0, le=65535, description="Where Asterisk finds our speech engine; 0: keys only."
     )
     speech_workers: int = Field(2, ge=1, le=64, description="Recogniser processes.")
+    update_database_url: str = Field(
+        "", description="What updates write to; the demo shop in `state` if lookups ask it, too."
+    )
+    http_hosts: str = Field(
+        "",
+        description="Hosts that `http` steps may ask: api.example.com, *.example.com, host:8443.",
+    )
+    http_private: str = Field(
+        "", description="Hosts and networks among them that may be private, as 10.1.0.0/16."
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs webhooks; made and kept in `state` if empty."
+    )
     ami_host: str = Field("127.0.0.1", description="Asterisk's Manager interface.")
     ami_port: int = Field(5038, ge=1, le=65535, description="Its port.")
     ami_user: str = Field("", description="Its user; without one the engine runs without AMI.")
@@ -73,7 +86,7 @@ class Settings(BaseModel):
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
 
-    @field_validator("database_url", "lookup_database_url")
+    @field_validator("database_url", "lookup_database_url", "update_database_url")
     @classmethod
     def _known_engine(cls, url: str) -> str:
         scheme = urlsplit(url).scheme
@@ -84,6 +97,11 @@ class Settings(BaseModel):
     @property
     def prompts(self) -> Path:
         return self.prompt_cache or self.state / "prompts"
+
+    @property
+    def recordings(self) -> Path:
+        """Where what callers say is recorded."""
+        return self.state / "recordings"
 
     @property
     def announcements(self) -> Path:
@@ -97,6 +115,13 @@ class Settings(BaseModel):
     @property
     def lookup_database(self) -> str:
         return self.lookup_database_url or self.journal_database
+
+    @property
+    def update_database(self) -> str:
+        """Empty where lookups ask a shop's own database and nothing says where to write."""
+        return self.update_database_url or (
+            "" if self.lookup_database_url else self.journal_database
+        )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -159,6 +159,16 @@ class Library:
     def put(self, flow: Flow) -> None:
         self._current[flow.name] = self._versions[flow.name, flow.version] = flow
 
+    def keep(self, flow: Flow) -> None:
+        """Have a version at hand that is not the current one: a call in progress needs it."""
+        self._versions[flow.name, flow.version] = flow
+
+    def snapshot(self) -> Library:
+        """The flows as they are current now: a call goes by it to its end, sub-flows included."""
+        made = Library()
+        made._current, made._versions = dict(self._current), self._versions
+        return made
+
     def get(self, name: str, version: str = "") -> Flow:
         return self._versions[name, version] if version else self._current[name]
 

@@ -64,12 +64,22 @@ class FlowStore:
             row = (await connection.execute(query)).first()
             return None if row is None else FlowVersion(*row)
 
-    async def versions(self, name: str) -> Sequence[FlowVersion]:
-        """All versions of a flow, the newest first."""
+    async def latest(self, name: str) -> FlowVersion | None:
+        """The version that was in use last."""
         query = (
             select(flow_versions)
             .where(flow_versions.c.name == name)
-            .order_by(flow_versions.c.first_seen_at.desc())
+            .order_by(flow_versions.c.last_seen_at.desc())
+            .limit(1)
         )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return None if row is None else FlowVersion(*row)
+
+    async def versions(self, name: str = "") -> Sequence[FlowVersion]:
+        """All versions of a flow, or of every flow, the newest first."""
+        query = select(flow_versions).order_by(flow_versions.c.first_seen_at.desc())
+        if name:
+            query = query.where(flow_versions.c.name == name)
         async with self._engine.connect() as connection:
             return [FlowVersion(*row) for row in await connection.execute(query)]
