@@ -178,8 +178,16 @@ class Scenarios:
                 self.library.put(flow)
                 self.on_line[name] = OnLine(flow.version, file, datetime.now(UTC))
 
+    def _still_served(self, finding: Finding) -> bool:
+        """Whether it says that a flow is missing whose file is there, but bad at the moment."""
+        return finding.code == "no-such-flow" and any(
+            f"no flow '{name}'" in finding.message and Path(on.file).exists()
+            for name, on in self.on_line.items()
+        )
+
     def _tell(self, findings: tuple[Finding, ...]) -> None:
         """Log what was not found before, each once."""
+        findings = tuple(one for one in findings if not self._still_served(one))
         for one in findings:
             if one not in self.findings:
                 level = logging.ERROR if one.severity is Severity.ERROR else logging.WARNING

@@ -75,6 +75,7 @@ def _tell(line: str) -> None:
 
 def _what_to_dial(demo: Any) -> str:
     host, port = demo.sip
+    lines = lines_of(demo.settings.scenarios)
     return f"""
 The shop's line is open. Set up any softphone on this machine:
 
@@ -82,10 +83,28 @@ The shop's line is open. Set up any softphone on this machine:
     user      {demo.account.name}
     password  {demo.account.password}
 
-and dial 100 (Turkish) or 200 (English). Order 1234 is on its way; it is found because this
+and dial
+
+{lines}
+
+Order 1234 is on its way, 1235 waits to be confirmed, 1236 to be paid; they are found because this
 account calls as {demo.account.title}, {demo.account.number}.
 
     log of the engine     {demo.settings.state / "engine.log"}
     Asterisk's manager    {host}:{demo.asterisk.settings.ami_port}
 
 Ctrl-C stops everything."""
+
+
+def lines_of(folder: Path) -> str:
+    """What can be dialled, from the lines file: number, language, and what the flow is about."""
+    from cti.lines import load_lines
+    from ivr.flow.folder import load_folder
+
+    library, _ = load_folder(folder)
+    shown = []
+    for number, line in load_lines(folder / "lines.yaml", library).lines.items():
+        flow = library.get(line.flow)
+        language = line.language or flow.languages[0]
+        shown.append(f"    {number}  {language}  {flow.name:15} {flow.about}".rstrip())
+    return "\n".join(shown)

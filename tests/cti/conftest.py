@@ -83,3 +83,12 @@ async def engine(url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+async def sqlite_engine(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """A SQLite database with every table and no row, where the engine makes no difference."""
+    path = shutil.copy(sqlite_template, tmp_path / "santral.db")
+    engine = open_engine(f"sqlite+aiosqlite:///{path}")
+    yield engine
+    await engine.dispose()
