@@ -75,8 +75,8 @@ class Scenarios:
         if not list(self.library):
             self._tell((*checked.findings, *found))
             raise FlowRefused(f"there is no flow that can be used in {self.folder}")
-        self.lines = await asyncio.to_thread(load_lines, self.folder / LINES, self.library)
         self._tell((*checked.findings, *found))
+        self.lines = await asyncio.to_thread(load_lines, self.folder / LINES, self.library, [])
         self.loads += 1
 
     async def reload(self) -> None:

@@ -249,6 +249,20 @@ async def test_lines_and_tables_are_taken_up_and_bad_ones_are_not(line: Line) ->
     assert len(line.taken) == count
 
 
+async def test_a_line_that_leads_nowhere_goes_to_the_default_at_a_start(
+    folder: Path, sqlite_engine: AsyncEngine
+) -> None:
+    lines = 'lines: {"7": {flow: shoop}, "8": {flow: shop, language: xx}, "9": {flow: shop}}\n'
+    (folder / "lines.yaml").write_text(lines + "default: {flow: shop}\n", "utf-8")
+    async with on_line(folder, sqlite_engine) as line:
+        assert set(line.scenarios.lines.lines) == {"9"}
+        assert line.scenarios.lines.of("7").flow == "shop"
+    (folder / "lines.yaml").write_text("default: {flow: shoop}\n", "utf-8")
+    with pytest.raises(FlowRefused, match="did you mean 'shop'"):
+        async with on_line(folder, sqlite_engine):
+            pass
+
+
 async def test_bad_queries_are_told_before_the_first_call(
     folder: Path, sqlite_engine: AsyncEngine
 ) -> None:
