@@ -91,7 +91,7 @@ def test_check_of_nothing_is_told(santral: Any) -> None:
 def test_try_runs_the_shipped_tests(santral: Any) -> None:
     done = santral("try")
     assert done.returncode == 0, done.stdout
-    assert "order_line: 9 of 9 steps" in done.stdout
+    assert "order_line: 18 of 18 steps" in done.stdout
     assert " 0 failed" in done.stdout
 
 
