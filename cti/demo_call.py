@@ -193,7 +193,7 @@ async def expected_sounds(demo: Demo, language: str = LANGUAGE) -> dict[str, Pie
     queries = load_queries(settings.scenarios / "queries.yaml")
     async with open_lookup(settings.lookup_database, queries) as lookup:
         order = await lookup.find("order_by_number", {"number": ORDER, "phone": CALLER}, 5.0)
-    known = {"order": order, "language": language}
+    known = {"order": order, "number": ORDER, "language": language}
     prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     async with open_prompts(prompts) as library:
         sounds: dict[str, Pieces] = {}

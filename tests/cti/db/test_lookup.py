@@ -92,7 +92,7 @@ async def test_the_other_queries_answer(lookup: DatabaseLookup) -> None:
     assert customer["name"] == "Ayşe Yılmaz"
     latest = await lookup.find("orders_by_phone", {"phone": CALLER}, 2.0)
     assert latest is not None
-    assert (latest["number"], latest["orders"]) == (ORDER, 3)
+    assert (latest["number"], latest["orders"]) == (ORDER, 5)
     assert await lookup.find("customer_by_phone", {"phone": "+905550000000"}, 2.0) is None
 
 
