@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 from typing import Any
 
 from cti.settings import HOME
@@ -13,7 +15,7 @@ EXAMPLE = """examples:
   santral test --unit          what needs no Asterisk, database server or browser (under a minute)
   santral test -- -k menu -x   anything after -- goes to pytest
 """
-NOT_UNIT = "not asterisk and not browser and not postgres and not compose"
+UNIT = "not asterisk and not browser and not postgres and not compose"
 
 
 def add_commands(commands: Any) -> None:
@@ -30,12 +32,17 @@ def add_commands(commands: Any) -> None:
 
 
 def run_tests(arguments: argparse.Namespace) -> int:
-    import pytest  # a test dependency: not there in an installed wheel
+    if arguments.pytest:
+        return _pytest(*arguments.pytest)
+    # What needs no server runs side by side; what dials runs by itself, one call after another.
+    unit = _pytest("-n", str(min(4, os.cpu_count() or 2)), "-m", UNIT)
+    if unit or arguments.unit:
+        return unit
+    rest = f"not ({UNIT})" if arguments.compose else f"not ({UNIT}) and not compose"
+    return _pytest("-m", rest)
 
-    os.chdir(HOME)
-    options = list(arguments.pytest)
-    if arguments.unit:
-        options += ["-m", NOT_UNIT]
-    elif not arguments.compose:
-        options += ["-m", "not compose"]
-    return int(pytest.main(options))
+
+def _pytest(*options: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options], cwd=HOME, check=False
+    ).returncode

@@ -190,8 +190,10 @@ class Amount:
         return frozenset({name.unit, name.units}), frozenset({name.part, name.parts})
 
     def _understood(self, value: Decimal, language: str) -> Understood | None:
+        if not self.low <= value <= self.high:
+            return None  # before it is rounded: quantize() refuses more digits than it can hold
         cents = value.quantize(Decimal("0.01"))
-        if cents != value or not self.low <= value <= self.high:
+        if cents != value:
             return None
         return Understood(cents, FILTERS["money"](cents, language, currency=self.currency))
 

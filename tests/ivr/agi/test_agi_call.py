@@ -263,7 +263,7 @@ async def test_digit_strings(
 
     fake = await bench.dial(handler)
     await fake.played("/s/number")
-    fake.press(pressed, after=0.2 if barge_in else 1.3, gap=0.2)
+    fake.press(pressed, after=0.2 if barge_in else 1.7, gap=0.2)
     heard = await bench.result()
     assert (heard.kind, heard.text, heard.finished) == (HeardKind.KEYS, text, finished)
     assert heard.secret is secret

@@ -344,3 +344,9 @@ def test_words_are_phrases_for_a_recogniser(wanted: Wanted, language: str) -> No
 def test_words_in_any_order_break_nothing(words: list[str]) -> None:
     for wanted in (Digits(), Number(), Amount(), Phone(), Day()):
         wanted.spoken(" ".join(words), "tr", TODAY)
+
+
+def test_an_amount_of_more_digits_than_there_is_money_is_none() -> None:
+    assert Amount().keyed("9" * 15, "tr", TODAY) is None
+    assert Amount().spoken("dokuz yüz doksan dokuz " * 9, "tr", TODAY) is None
+    assert Amount()._understood(Decimal("1" * 29), "tr") is None
