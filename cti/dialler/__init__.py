@@ -1,0 +1,1 @@
+"""Calls that go out: which (`campaigns`), when and whether (`policy`)."""
