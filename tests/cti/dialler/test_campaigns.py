@@ -6,6 +6,9 @@ import pytest
 
 from cti.dialler.campaigns import Outcome, load_campaigns
 from ivr.errors import FlowRefused
+from ivr.flow.folder import check_folder
+
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
 
 GOOD = """campaigns:
   thanks:
@@ -66,3 +69,12 @@ def test_a_mistake_is_refused_with_its_line(
         load_campaigns(written(tmp_path, GOOD.replace(old, new)))
     found = [one for one in caught.value.findings if one.line == line and said in one.message]
     assert found, caught.value
+
+
+def test_the_shipped_campaigns_lead_into_shipped_flows() -> None:
+    campaigns = load_campaigns(SCENARIOS / "outbound.yaml").campaigns
+    flows = {(one.event, one.flow) for one in campaigns.values()}
+    assert flows == {("order.created", "confirm_order"), ("payment.failed", "payment_failed")}
+    checked = check_folder(SCENARIOS)
+    assert {flow for _, flow in flows} <= checked.views.keys()
+    assert [str(one) for one in checked.findings if one.file.endswith("outbound.yaml")] == []
