@@ -212,6 +212,8 @@ def _by_type(part: Mapping[str, Any]) -> str:
         "number": "a number",
         "boolean": "true or false",
     }
+    if kind == ["string", "integer"]:
+        return "keys"
     if isinstance(kind, str) and kind in plain:
         bounds = [part.get("minimum"), part.get("maximum")]
         span = f" from {bounds[0]} to {bounds[1]}" if None not in bounds else ""

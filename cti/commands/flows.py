@@ -63,6 +63,15 @@ def _add_drawing(commands: Any) -> None:
     graph.add_argument("-o", "--output", type=Path, default=Path(), help="the file to write")
     graph.set_defaults(run=run_graph)
 
+    replay = _command(commands, "replay", "have a call again, with the flow as it is now", REPLAY)
+    replay.add_argument("call", help="the id or its beginning, or a file of entries")
+    replay.add_argument("--folder", type=Path, help="where the flows are (./scenarios)")
+    replay.add_argument("--flow", default="", help="another flow than the call's own")
+    replay.add_argument("--as-test", action="store_true", help="write it as a test instead")
+    replay.add_argument("--demo", action="store_true", help="a call of the demo")
+    replay.add_argument("--json", action="store_true", help="everything, for scripts")
+    replay.set_defaults(run=run_replay)
+
     schema = _command(commands, "schema", "the JSON Schema for editors", SCHEMA_HELP)
     schema.add_argument("--tests", action="store_true", help="of a file of tests")
     schema.add_argument("--json", action="store_true", help="as it always is")
@@ -96,6 +105,14 @@ GRAPH: Final = """examples:
   santral graph order_line --form mermaid       for a page that draws Mermaid (the default)
   santral graph order_line --form dot | dot -Tpng -o order_line.png
   santral graph order_line --json               the boxes and the ways
+"""
+REPLAY: Final = """examples:
+  santral replay 3f2a                  a call of the journal, with its flow as it is now
+  santral replay 3f2a --flow new_line  with another flow
+  santral replay 3f2a --as-test        the call as a test, for scenarios/tests
+  santral replay entries.json --json   from a file of journal entries; for scripts
+
+Exit 1 when the call goes another way now. Secret answers are not in the journal.
 """
 SCHEMA: Final = "../docs/flow.schema.json"
 SCHEMA_HELP: Final = f"""examples:
@@ -143,6 +160,19 @@ def _near(path: Path) -> Path:
     """The path as it is shortest from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    from cti.commands.replaying import replay_call
+
+    settings = Settings.from_environment()
+    folder, _ = _folder(arguments.folder, settings)
+    if arguments.demo:
+        settings = settings.model_copy(update={"state": settings.state / "demo"})
+    return replay_call(
+        arguments.call, folder, settings,
+        flow=arguments.flow, as_test=arguments.as_test, as_json=arguments.json,
+    )  # fmt: skip
 
 
 def run_graph(arguments: argparse.Namespace) -> int:

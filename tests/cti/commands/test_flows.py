@@ -136,7 +136,7 @@ def test_call_of_a_flow_that_is_not_there_says_what_was_meant(santral: Any, tmp_
     assert "did you mean 'order_line'?" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "try", "call", "graph", "schema"])
+@pytest.mark.parametrize("command", ["check", "try", "call", "graph", "schema", "replay"])
 def test_every_command_has_an_example_in_its_help(santral: Any, command: str) -> None:
     assert f"  santral {command}" in santral(command, "--help").stdout
 
@@ -164,3 +164,32 @@ def test_graph_writes_the_form_that_the_file_says(santral: Any, tmp_path: Path) 
 def test_schema_is_printed(santral: Any) -> None:
     assert json.loads(santral("schema").stdout)["properties"]["flow"]
     assert json.loads(santral("schema", "--tests").stdout)["type"] == "array"
+
+
+def test_replay_of_a_file_of_entries(santral: Any, tmp_path: Path) -> None:
+    rows = [
+        {"call": "c", "sequence": 1, "at": 1795000000.0, "kind": "CallStarted",
+         "data": {"flow": "order_line", "version": "x", "language": "en"}},
+        {"call": "c", "sequence": 2, "at": 1795000000.0, "kind": "StepEntered",
+         "data": {"flow": "order_line", "step": "main", "type": "menu", "via": "start"}},
+        {"call": "c", "sequence": 3, "at": 1795000003.0, "kind": "Heard",
+         "data": {"kind": "keys", "text": "0", "answer": "0"}},
+    ]  # fmt: skip
+    path = tmp_path / "entries.json"
+    path.write_text(json.dumps(rows))
+    done = santral("replay", path)
+    assert done.returncode == 1
+    assert "here it goes another way" in done.stdout
+    assert (
+        "now:  order_line.welcome (start) > order_line.main (next) > order_line.to_agent (0)"
+        in done.stdout
+    )
+    test = santral("replay", path, "--as-test").stdout
+    assert "- presses: '0'" in test
+    path.write_text("[1]")
+    assert santral("replay", path).returncode == 2
+
+
+def test_replay_of_a_call_that_is_not_there(santral: Any, tmp_path: Path) -> None:
+    done = santral("replay", "abcdef", state=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "no call with an id that begins with 'abcdef'")
