@@ -160,7 +160,7 @@ class _Folder:
         entered = self.tables.setdefault("entered", {})
         for document in documents:
             for place, name in _named_flows(document.data):
-                entered[name] = Entry(document.file, None)
+                entered[name] = Entry(document.file, place[0])
                 if name not in flows:
                     message = f"there is no flow '{name}'{meant(name, flows)}"
                     self.find(document, place, "no-such-flow", message)

@@ -17,6 +17,7 @@ CODES: Final = {
     "flows": "no-such-flow",
 }
 ELSEWHERE: Final = {"queues"}  # they may be Asterisk's own, and so in none of our files
+LINES: Final = {"lines", "default"}  # what leads callers in without giving a flow anything
 SINGULAR: Final = {"queries": "query", "queues": "queue", "hours": "table of hours"}
 
 
@@ -100,11 +101,14 @@ def _wrong_parts(source: Source, known: Mapping[str, frozenset[str]]) -> Iterato
 
 
 def _returns(view: View) -> Iterator[Finding]:
-    """`return` in a flow that a line leads to."""
+    """`return` in a flow that a line leads to, and variables that no line gives."""
     assert view.world
-    entered = view.world.tables.get("entered", {})
-    if view.flow.name not in entered:
+    entered = view.world.tables.get("entered", {}).get(view.flow.name)
+    if entered is None:
         return
+    if entered.data in LINES and view.flow.takes:
+        message = f"a line leads into '{view.flow.name}', and gives it no '{view.flow.takes[0]}'"
+        yield view.finding("missing-parameter", ("takes",), message)
     for number in view.ways.reached:
         name = view.ways.names[number]
         for outcome, target in view.flow.ways[name].items():

@@ -16,12 +16,16 @@ def targets(view: View) -> Iterator[Finding]:
     if flow.start not in flow.steps:
         message = f"there is no step '{flow.start}'{meant(flow.start, flow.steps)}"
         yield view.finding("no-such-step", ("start",), message)
+    told = set[tuple[object, ...]]()  # the flow's own `no_input` belongs to many questions
     for number, (name, step) in enumerate(flow.steps.items()):
         ways = flow.ways[name]
         for outcome, target in ways.items():
             if target != RETURN and target not in flow.steps:
                 message = f"'{outcome}' leads to '{target}', which is not a step of this flow"
                 place = view.target_place(name, outcome, target)
+                if (place, outcome) in told:
+                    continue
+                told.add((place, outcome))
                 path = view.ways.path(number)
                 message += meant(target, flow.steps)
                 yield view.finding("no-such-step", place, message, path)

@@ -125,3 +125,10 @@ def test_these_sound_alike(language: str, one: str, other: str) -> None:
 )  # fmt: skip
 def test_these_do_not(language: str, one: str, other: str) -> None:
     assert not alike(one, other, language)
+
+
+def test_what_stands_once_in_a_file_is_told_once() -> None:
+    wrong = FLOW.replace("no_input: {tries: 2, next: agent}", "no_input: {tries: 2, next: agnt}")
+    wrong += "  again: {type: menu, prompt: short, options: [{key: 1, next: end}, {key: 2, next: bye}]}\n"
+    found = [f for f in findings(wrong, queries=QUERIES) if f.code == "no-such-step"]
+    assert [(f.line, f.column) for f in found] == [(5, 22)]

@@ -59,6 +59,14 @@ def a_parameter_left_out(good: Files) -> Made:
                 yield f"{file} {name} {parameter}", files
 
 
+@kind("missing-parameter")
+def a_line_into_a_flow_that_takes_something(good: Files) -> Made:
+    files = good.copy()
+    files.data["shop.yaml"]["takes"] = ["campaign"]
+    files.data["shop.yaml"]["prompts"]["hello"]["en"] += " {{ campaign }}"
+    yield "a line", files
+
+
 @kind("unknown-parameter")
 def a_parameter_too_many(good: Files) -> Made:
     for file, name, step in good.steps():
