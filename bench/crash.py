@@ -36,6 +36,7 @@ from ivr.errors import CallOver, NotInTime
 from ivr.events import Entry
 
 LONGEST_CALL = 180.0
+DRAINED_WITHIN = 60  # seconds: what a killed engine left is adopted every 20
 
 
 @dataclass(slots=True)
@@ -150,10 +151,14 @@ class Campaign:
         query = select(call_events).order_by(call_events.c.call, call_events.c.sequence)
         calls: dict[str, list[Entry]] = {}
         try:
-            await asyncio.sleep(2)  # the drain's last batch
-            async with engine.connect() as connection:
-                for row in (await connection.execute(query)).mappings():
-                    calls.setdefault(row["call"], []).append(Entry.from_dict(dict(row)))
+            for _ in range(DRAINED_WITHIN):
+                calls.clear()
+                async with engine.connect() as connection:
+                    for row in (await connection.execute(query)).mappings():
+                        calls.setdefault(row["call"], []).append(Entry.from_dict(dict(row)))
+                if all(map(_complete, calls.values())):
+                    break
+                await asyncio.sleep(1)
         finally:
             await engine.dispose()
         for entries in calls.values():
@@ -161,11 +166,7 @@ class Campaign:
 
     def _check(self, entries: Sequence[Entry]) -> None:
         report = self.report
-        numbers = [entry.sequence for entry in entries]
-        complete = isinstance(entries[0].event, events.CallStarted) and isinstance(
-            entries[-1].event, events.CallEnded
-        )
-        report.lost += numbers != list(range(1, len(entries) + 1)) or not complete
+        report.lost += not _complete(entries)
         times = [entry.at for entry in entries]
         steps = [e.event for e in entries if isinstance(e.event, events.StepEntered)]
         visits = Counter((step.step, step.visit) for step in steps)
@@ -179,6 +180,13 @@ class Campaign:
             elif isinstance(entry.event, events.CallResumed):
                 report.resumed += 1
                 report.killed_in[step] = report.killed_in.get(step, 0) + 1
+
+
+def _complete(entries: Sequence[Entry]) -> bool:
+    """From the first event to the last, with none missing."""
+    first, last = entries[0].event, entries[-1].event
+    ends = isinstance(first, events.CallStarted) and isinstance(last, events.CallEnded)
+    return ends and [e.sequence for e in entries] == list(range(1, len(entries) + 1))
 
 
 async def campaign(kills: int, callers: int) -> Report:

@@ -1,0 +1,49 @@
+"""`santral bench NAME`: measurements anyone can run again, each against a peer in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+from cti.settings import CHECKOUT
+from ivr.errors import BadInput
+
+BENCHES: Final = {
+    "calls": "CPU per call against the native dialplan and a bare panoramisk script",
+    "crash": "the engine killed again and again under live calls",
+    "speech": "accuracy, refusal, latency and barge-in of speech recognition",
+    "journal": "CPU per event; --outage stops the database for a while",
+    "lookup": "CPU per lookup",
+    "check": "how long proving a flow of ten thousand steps takes",
+    "policy": "random histories against the dialler's policy",
+}
+EXAMPLE: Final = """examples:
+  santral bench calls --rate 50 --calls 300
+  santral bench crash --kills 20
+
+""" + "\n".join(f"  {name:8} {about}" for name, about in BENCHES.items())
+
+
+def add_commands(commands: Any) -> None:
+    bench = commands.add_parser(
+        "bench",
+        help="measure it on this machine",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bench.add_argument("name", choices=BENCHES, metavar="NAME")
+    bench.add_argument("options", nargs=argparse.REMAINDER, help="the bench's own; try --help")
+    bench.set_defaults(run=run_bench)
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    if not (CHECKOUT / "bench").is_dir():
+        raise BadInput("the benches are in a checkout only: they use its tests' own parts")
+    sys.path.insert(0, str(CHECKOUT))
+    run = import_module(f"bench.{arguments.name}").main
+    sys.argv = [f"santral bench {arguments.name}", *arguments.options]
+    takes_options = "arguments" in inspect.signature(run).parameters
+    return int((run(arguments.options) if takes_options else run()) or 0)
