@@ -188,6 +188,15 @@ def _short(value: object) -> str:
 
 async def expected_sounds(demo: Demo, language: str = LANGUAGE) -> dict[str, Pieces]:
     """The sound of each prompt's pieces as this caller should hear them, values included."""
+    files = await expected_files(demo, language)
+    return {
+        name: [await asyncio.to_thread(Prompt, piece) for piece in pieces]
+        for name, pieces in files.items()
+    }
+
+
+async def expected_files(demo: Demo, language: str = LANGUAGE) -> dict[str, tuple[Path, ...]]:
+    """The files that are played to this caller, by prompt."""
     settings = demo.settings
     flow = load_flow(settings.scenarios / "order_line.yaml")
     queries = load_queries(settings.scenarios / "queries.yaml")
@@ -196,12 +205,11 @@ async def expected_sounds(demo: Demo, language: str = LANGUAGE) -> dict[str, Pie
     known = {"order": order, "number": ORDER, "language": language}
     prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     async with open_prompts(prompts) as library:
-        sounds: dict[str, Pieces] = {}
+        files: dict[str, tuple[Path, ...]] = {}
         for name, prompt in {**flow.shared, **flow.prompts}.items():
             pieces = prompt.template(language).pieces(known)
-            files = await library.files(Utterance(name, language, pieces, flow.name))
-            sounds[name] = [await asyncio.to_thread(Prompt, file) for file in files]
-        return sounds
+            files[name] = await library.files(Utterance(name, language, pieces, flow.name))
+        return files
 
 
 async def _spoken(demo: Demo, words: str) -> Samples:

@@ -129,3 +129,16 @@ def test_check_digits() -> None:
     assert vkn("4540536920")
     assert not vkn("4540536921")
     assert not vkn("454053692")
+
+
+async def test_a_transfer_with_ways_of_its_own_asks_for_the_caller_back() -> None:
+    flow = load_text("""
+flow: t
+languages: [en]
+start: desk
+steps:
+  desk: {type: transfer, to: "101", ring: 20s, busy: queue, no_answer: queue}
+  queue: {type: transfer, to: support}
+""")
+    assert flow.ways["desk"] == {"busy": "queue", "no_answer": "queue"}
+    assert flow.ways["queue"] == {}
