@@ -1,0 +1,44 @@
+"""The web application: its list of areas, and what every request goes through.
+
+An area is a module with `ROUTES`; each of its handlers says who may use it (`require`,
+`signed_in` or `open_to_all` of `cti/web/auth.py`), or the app does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from cti.web import health
+from cti.web.auth import SCOPE, Handler
+from cti.web.errors import answer_to
+from cti.web.json import LARGEST
+from cti.web.security import protect
+from cti.web.site import SITE, Site
+
+# Every area, in the order of docs/desk-api.md.
+AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (health.ROUTES,)
+
+
+def build_app(site: Site) -> web.Application:
+    """The app, ready to be served. Raises ValueError for a route that does not say whom it is
+    for."""
+    app = web.Application(middlewares=(tell_errors,), client_max_size=LARGEST)
+    app[SITE] = site
+    for routes in AREAS:
+        app.add_routes(routes)
+    for route in app.router.routes():
+        if not hasattr(route.handler, SCOPE):
+            raise ValueError(f"{route.method} {route.resource}: whom is it for?")
+    app.on_response_prepare.append(protect)
+    return app
+
+
+@web.middleware
+async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Exception as error:
+        return answer_to(error)
