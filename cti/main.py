@@ -39,7 +39,7 @@ from ivr.engine import converse, take_up
 from ivr.events import Entry
 from ivr.flow.loader import Library
 from ivr.flow.model import Flow
-from ivr.prompts.builtin import write_dialplan_prompts
+from ivr.prompts.builtin import write_played_prompts
 from ivr.prompts.opening import PromptSettings, open_prompts
 from ivr.resume import resumed
 from ivr.services import MISSING, Services
@@ -168,7 +168,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
             lambda tables: take_tables(tables, services, lookup, updates, notifier),
         )
         await scenarios.open()
-        await write_dialplan_prompts(prompts, settings.announcements)
+        await write_played_prompts(prompts, settings.announcements)
         listener = None
         if settings.speech_port:
             speech = SpeechSettings(port=settings.speech_port, workers=settings.speech_workers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import sysconfig
 from dataclasses import fields
 from pathlib import Path
@@ -21,12 +22,13 @@ from cti.asterisk.install import Installation
 from cti.asterisk.settings import DESK, InstanceSettings
 from cti.settings import HOME
 from ivr.errors import BadSetting, CannotInstall
+from ivr.prompts.builtin import played_names
 
 # Dialled numbers as patterns; one letter alone is a name of the dialplan's own (h, i, t, …).
 DIALLED = ("_X!", "_[+*#]!", "_[a-zA-Z][a-zA-Z0-9]!", "s")
 NAME_CHARACTERS = r"a-zA-Z0-9_\x2D"
 OPUS = ("codec_opus_open_source", "codec_opus")
-PARTS = ("lib", "db", "keys", "agi", "spool", "log", "cache", "sounds")
+PARTS = ("lib", "db", "keys", "agi", "spool", "log", "cache", "sounds", "data")
 # The length of a Unix socket's name is limited (unix(7): 108 bytes with the final zero).
 LONGEST_SOCKET = 107
 MOST_FILES = 65_536
@@ -52,6 +54,7 @@ def write_instance(
         )
     for name, text in rendered.items():
         write_private(settings.etc / name, text)
+    link_data(installation, settings)
     return settings.etc / "asterisk.conf"
 
 
@@ -59,6 +62,34 @@ def make_directories(settings: InstanceSettings) -> None:
     """The instance's directories, for its owner only."""
     for directory in (settings.directory, settings.etc, *(settings.directory / p for p in PARTS)):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def link_data(installation: Installation, settings: InstanceSettings) -> None:
+    """Asterisk's data directory of this instance: the installation's own, by links, and among its
+    sounds ours, by language - app_queue.c and say.c look nowhere else for the caller's language.
+
+    Links to sounds that the engine has not written yet lead nowhere until it has.
+    """
+    data = settings.directory / "data"
+    shutil.rmtree(data)
+    data.mkdir(mode=0o700)
+    _link_all(installation.data, data, but="sounds")
+    for language in settings.languages:
+        sounds = data / "sounds" / language
+        sounds.mkdir(parents=True)
+        _link_all(installation.data / "sounds" / language, sounds, but="digits")
+        (sounds / "digits").mkdir()
+        _link_all(installation.data / "sounds" / language / "digits", sounds / "digits")
+        for name in played_names():
+            link = sounds / f"{name}.wav"
+            link.unlink(missing_ok=True)
+            link.symlink_to(settings.sound_directory / language / f"{name}.wav")
+
+
+def _link_all(source: Path, target: Path, *, but: str = "") -> None:
+    for path in source.iterdir() if source.is_dir() else ():
+        if path.name != but:
+            (target / path.name).symlink_to(path)
 
 
 def render(

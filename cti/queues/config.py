@@ -19,11 +19,10 @@ from ivr.errors import ActionRefused
 @dataclass(frozen=True, slots=True)
 class Files:
     """The files in Asterisk's configuration directory; queues.conf and queuerules.conf include
-    them. `offers`: see `render`.
+    them.
     """
 
     directory: Path
-    offers: tuple[Path, ...] = ()
 
     @property
     def queues(self) -> Path:
@@ -35,7 +34,7 @@ class Files:
 
     def write(self, queues: Queues, logins: Iterable[str] = ()) -> bool:
         """Write both; False when they say that already. Each is replaced in one step."""
-        texts = {self.queues: render(queues, logins, self.offers), self.rules: render_rules(queues)}
+        texts = {self.queues: render(queues, logins), self.rules: render_rules(queues)}
         changed = [path for path, text in texts.items() if _read(path) != text]
         for path in changed:
             _replace(path, texts[path])

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from cti.queues.model import PERSONAL, Queue, Queues
 from ivr.errors import BadInput
+from ivr.prompts.builtin import OFFER
 
 STRATEGIES = {
     "ring_all": "ringall", "least_recent": "leastrecent", "fewest_calls": "fewestcalls",
@@ -25,7 +25,7 @@ KEYS_CONTEXT = "santral-queue-keys"
 GUARD = 2
 NOBODY = "unavailable,invalid,unknown"  # who is paused or busy is there, and will be free again
 NOT_FREE = f"{NOBODY},paused,inuse,ringing,wrapup,penalty"
-_UNSAFE_PATH = re.compile(r"[;\n\r&|]")
+MOST_SAID = 99  # higher numbers are put together as in English, which is wrong in other languages
 _SAFE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ALWAYS = (
     "musicclass = default", "retry = 1", "ringinuse = no", "autofill = yes",
@@ -40,17 +40,10 @@ def personal_queue(login: str) -> str:
     return f"{PERSONAL}{login}"
 
 
-def render(queues: Queues, logins: Iterable[str] = (), offers: Iterable[Path] = ()) -> str:
-    """The queues, and a personal one for each agent.
-
-    `offers` are the sound files that offer a call-back, one for each language, played in turn:
-    Asterisk does not look for a caller's language beside a file with a whole path.
-    """
-    sounds = ",".join(str(path.with_suffix("")) for path in offers)
-    if _UNSAFE_PATH.search(sounds):
-        raise BadInput(f"Asterisk cannot use a path like {sounds}")
+def render(queues: Queues, logins: Iterable[str] = ()) -> str:
+    """The queues, and a personal one for each agent. Their sounds are `ivr.prompts.builtin`'s."""
     parts = ["; Written by Santral from scenarios/queues.yaml; changes here are lost."]
-    parts += [_queue(name, queue, sounds) for name, queue in queues.queues.items()]
+    parts += [_queue(name, queue) for name, queue in queues.queues.items()]
     parts += [_personal(login) for login in sorted(set(logins))]
     return "\n\n".join(parts) + "\n"
 
@@ -69,7 +62,7 @@ def _rule(name: str) -> str:
     return f"santral-{name}"
 
 
-def _queue(name: str, queue: Queue, offers: str) -> str:
+def _queue(name: str, queue: Queue) -> str:
     empty = NOBODY if queue.when_empty == "leave" else "no"
     lines = [
         f"[{name}]",
@@ -82,21 +75,22 @@ def _queue(name: str, queue: Queue, offers: str) -> str:
         f"weight = {queue.weight}",
         f"joinempty = {empty if queue.when_empty == 'leave' else 'yes'}",
         f"leavewhenempty = {empty}",
-        *_announcements(queue, offers),
+        *_announcements(queue),
     ]
     if queue.relax:
         lines.append(f"defaultrule = {_rule(name)}")
     return "\n".join(lines)
 
 
-def _announcements(queue: Queue, offers: str) -> list[str]:
+def _announcements(queue: Queue) -> list[str]:
     lines = []
     told = queue.announce
     if told is not None and told.every:
         lines += [
             f"announce-frequency = {round(told.every)}",
             "min-announce-frequency = 15",
-            f"announce-position = {'yes' if told.position else 'no'}",
+            f"announce-position = {'limit' if told.position else 'no'}",
+            f"announce-position-limit = {MOST_SAID}",
             f"announce-holdtime = {'yes' if told.expected_wait else 'no'}",
             "announce-round-seconds = 0",
         ]
@@ -104,9 +98,10 @@ def _announcements(queue: Queue, offers: str) -> list[str]:
         lines += ["announce-frequency = 0", "announce-position = no", "announce-holdtime = no"]
     if queue.callback is not None:
         lines.append(f"context = {KEYS_CONTEXT}-{queue.callback.key}")
-        if offers:
-            every = round(queue.callback.remind)
-            lines += [f"periodic-announce = {offers}", f"periodic-announce-frequency = {every}"]
+        lines += [
+            f"periodic-announce = {OFFER}{queue.callback.key}",
+            f"periodic-announce-frequency = {round(queue.callback.remind)}",
+        ]
     return lines
 
 

@@ -17,7 +17,7 @@ from ivr.audio import write_wav
 from ivr.call import Piece, Utterance
 from ivr.errors import PromptUnavailable
 from ivr.flow.loader import load_flow, load_text
-from ivr.prompts.builtin import DIALPLAN, write_dialplan_prompts
+from ivr.prompts.builtin import played_names, write_played_prompts
 from ivr.prompts.flows import needs_of
 from ivr.prompts.library import PromptLibrary
 from ivr.prompts.needs import Needs, Whole
@@ -300,16 +300,27 @@ async def test_two_processes_at_once(
     assert not list(cache.rglob("*.part"))
 
 
-async def test_the_dialplans_own_prompts(
+async def test_what_asterisk_plays_by_itself(
     open_library: Open, espeak: Espeak, tmp_path: Path
 ) -> None:
     own = recorded(tmp_path / "sounds" / "en" / "santral_apology.wav", seconds=2, level=3)
+    seven = recorded(tmp_path / "sounds" / "tr" / "santral_number_7.wav", seconds=1, level=3)
     library = await open_library(espeak=espeak.program[0], environment=espeak.environment)
-    written = await write_dialplan_prompts(library, tmp_path / "out", ("tr", "en", "de"))
-    names = sorted(str(path.relative_to(tmp_path / "out")) for path in written)
-    assert names == sorted(f"{lang}/{name}.wav" for lang in ("tr", "en") for name in DIALPLAN)
-    assert sound_of(tmp_path / "out/en/santral-apology.wav").tolist() == sound_of(own).tolist()
-    assert len(sound_of(written[0])) > 2 * 8000
+    out = tmp_path / "out"
+    await write_played_prompts(library, out, ("tr", "en", "de"))
+    written = sorted(str(path.relative_to(out)) for path in out.rglob("*.wav"))
+    assert written == sorted(
+        f"{lang}/{name}.wav" for lang in ("tr", "en") for name in played_names()
+    )
+    assert sound_of(out / "en/santral-apology.wav").tolist() == sound_of(own).tolist()
+    assert sound_of(out / "tr/digits/7.wav").tolist() == sound_of(seven).tolist()
+    assert len({path.read_bytes() for path in out.glob("tr/santral-callback-offer-*.wav")}) == 10
+    # What is there stays, and what was lost is made again.
+    (out / "tr/digits/3.wav").unlink()
+    kept = (out / "en/queue-thankyou.wav").stat().st_ino
+    await write_played_prompts(library, out, ("tr", "en"))
+    assert (out / "tr/digits/3.wav").exists()
+    assert (out / "en/queue-thankyou.wav").stat().st_ino == kept
 
 
 def test_what_a_flow_needs() -> None:
