@@ -76,9 +76,9 @@ def link_data(installation: Installation, settings: InstanceSettings) -> None:
     _link_all(installation.data, data, but="sounds")
     for language in settings.languages:
         sounds = data / "sounds" / language
-        sounds.mkdir(parents=True)
+        for directory in (sounds.parent, sounds, sounds / "digits"):
+            directory.mkdir(mode=0o700, exist_ok=True)
         _link_all(installation.data / "sounds" / language, sounds, but="digits")
-        (sounds / "digits").mkdir()
         _link_all(installation.data / "sounds" / language / "digits", sounds / "digits")
         for name in played_names():
             link = sounds / f"{name}.wav"
