@@ -65,6 +65,8 @@ async def write_played_prompts(
             for name, prompt, values in _played()
             if (utterance := _utterance(prompt, language, values)) is not None
         }
+        if not wanted:
+            continue
         await library.prepare(Needs(whole=tuple(map(Whole, wanted.values()))))
         sources = {path: await library.files(utterance) for path, utterance in wanted.items()}
         await asyncio.to_thread(_write, directory / language, sources)
