@@ -24,9 +24,9 @@ _PROMPTS = TypeAdapter(dict[str, Prompt])
 
 
 @cache
-def builtin_prompts() -> Mapping[str, Prompt]:
+def builtin_prompts(file: Path = BUILTIN) -> Mapping[str, Prompt]:
     """The prompts every flow has: hold, no match, apology, … A flow may say its own instead."""
-    return _PROMPTS.validate_python(read_file(BUILTIN).data["prompts"])
+    return _PROMPTS.validate_python(read_file(file).data["prompts"])
 
 
 def load_flow(path: Path) -> Flow:

@@ -5,6 +5,7 @@ what callers hear while they wait in a queue.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from ivr.audio import read_wav
 from ivr.call import Utterance
 from ivr.flow.loader import builtin_prompts
+from ivr.flow.model import Prompt
 from ivr.prompts.library import PromptLibrary
 from ivr.prompts.needs import Needs, Whole
 from ivr.prompts.soundfile import write_sound
@@ -79,8 +81,13 @@ def _played() -> Iterator[tuple[str, str, Mapping[str, object]]]:
     yield from ((f"digits/{n}", "santral_number", {"number": n}) for n in NUMBERS)
 
 
+@functools.cache
+def _prompts() -> Mapping[str, Prompt]:
+    return {**builtin_prompts(), **builtin_prompts(Path(__file__).with_name("played.yaml"))}
+
+
 def _utterance(prompt: str, language: str, values: Mapping[str, object]) -> Utterance | None:
-    texts = builtin_prompts()[prompt].texts.get(language)
+    texts = _prompts()[prompt].texts.get(language)
     if not texts:
         return None
     own = "_".join((prompt, *map(str, values.values())))
