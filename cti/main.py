@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from cti.db.migrate import upgrade
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
 from cti.journal.journal import Options, SpooledJournal, open_journal
+from cti.past import past_of
 from cti.phone import e164_or_same
 from cti.scenarios import Scenarios
 from cti.services.http import JsonHttp
@@ -36,12 +37,10 @@ from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
 from ivr.agi.server import AgiServer
 from ivr.engine import converse, take_up
-from ivr.events import Entry
 from ivr.flow.loader import Library
 from ivr.flow.model import Flow
 from ivr.prompts.builtin import write_played_prompts
 from ivr.prompts.opening import PromptSettings, open_prompts
-from ivr.resume import resumed
 from ivr.services import MISSING, Services
 from ivr.speech.engines import SpeechSettings
 from ivr.speech.supervisor import SpeechProcess
@@ -71,13 +70,11 @@ class Engine:
         """One entry of a call: a new one, or one that comes back."""
         number = e164_or_same(call.info.caller, self.settings.country)
         call.info = replace(call.info, caller=number)
-        history: Sequence[Entry] = ()
-        if call.info.entry > 1 or call.info.outcome:
-            history = await self.services.journal.history(call.info.id)
-        await self.scenarios.versions.need(history)
+        past = await past_of(call.info, self.services.journal)
+        await self.scenarios.versions.need(past.entries)
         # What is saved from here on is for the next call.
         services = replace(self.services, flows=self.scenarios.library.snapshot())
-        talk = resumed(call, services, history) if history else None
+        talk = past.gone_on_with(call, services)
         if talk is not None:
             with self._counted(call.info.id, talk.frames[0].flow):
                 await take_up(talk)
@@ -85,7 +82,8 @@ class Engine:
         line = self.scenarios.lines.of(call.info.dialled)
         flow = services.flows.get(line.flow)
         with self._counted(call.info.id, flow):
-            await converse(call, services, flow, line.language or flow.languages[0])
+            language = line.language or flow.languages[0]
+            await converse(call, services, flow, language, after=past.last)
 
     @contextlib.contextmanager
     def _counted(self, call: str, flow: Flow) -> Iterator[None]:

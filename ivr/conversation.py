@@ -57,6 +57,7 @@ class Conversation:
         self.frames = [Frame(flow, flow.start)]
         self.language = language
         self.sequence = 0
+        self.begun = 1  # where in the journal it began; more than 1 when it began anew
         self.effects: dict[str, events.EffectDone] = {}  # by idempotency key
         self._facts = {
             "call": {
@@ -140,7 +141,9 @@ class Conversation:
         frame = self.frame
         visit = frame.visits.get(frame.step, 1)
         step = f"{frame.flow.name}.{frame.step}"
-        key = f"{self.call.info.id}:{len(self.frames) - 1}:{step}:{visit}"
+        # Who has to begin anew means what they choose then: that is another effect.
+        call = self.call.info.id + (f"/{self.begun}" if self.begun > 1 else "")
+        key = f"{call}:{len(self.frames) - 1}:{step}:{visit}"
         done = self.effects.get(key)
         if done is not None:
             return done.outcome, done.result

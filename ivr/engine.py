@@ -30,12 +30,15 @@ async def converse(
     flow: Flow,
     language: str,
     variables: Mapping[str, Any] | None = None,
+    after: int = 0,
 ) -> None:
     """A new call, from its first step to its end. Never raises but for cancellation.
 
-    `variables` are those that the flow `takes`, from an outbound job say.
+    `variables` are those that the flow `takes`, from an outbound job say. `after` is the place in
+    the journal after which it writes: of a call that has a past which cannot be gone on with.
     """
     talk = Conversation(call, services, flow, language)
+    talk.sequence, talk.begun = after, after + 1
     info = call.info
     talk.note(
         events.CallStarted(

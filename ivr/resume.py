@@ -18,13 +18,18 @@ from ivr.services import Services
 def resumed(call: Call, services: Services, history: Sequence[Entry]) -> Conversation | None:
     """The conversation as `history` tells it, or None when nothing was begun.
 
+    A call may have begun anew, when its past could not be read: what counts is its last beginning.
     Raises KeyError when a flow version of it cannot be had any more.
     """
-    started = next((e.event for e in history if isinstance(e.event, events.CallStarted)), None)
-    if started is None:
+    begins = [e for e in history if isinstance(e.event, events.CallStarted)]
+    if not begins:
         return None
+    started = begins[-1].event
+    assert isinstance(started, events.CallStarted)
+    history = [entry for entry in history if entry.sequence >= begins[-1].sequence]
     flow = services.flows.get(started.flow, started.version)
     talk = Conversation(call, services, flow, started.language)
+    talk.begun = begins[-1].sequence
     for entry in history:
         _apply(talk, entry.event)
     talk.sequence = history[-1].sequence

@@ -50,7 +50,7 @@ class Options:
     region: str = "TR"
     sync_after: float = 0.1
     drain_after: float = 0.4
-    adopt_every: float = 20.0
+    adopt_every: float = 5.0
     history_deadline: float = 1.0
     durable_deadline: float = 2.0
     insert_deadline: float = 15.0
@@ -91,6 +91,7 @@ class SpooledJournal:
         self._written = asyncio.Event()
         self._pending = asyncio.Event()
         self._stop = asyncio.Event()
+        self._asked = asyncio.Event()  # for a call's past: an engine may just have died
         self._synced = self._spool.written
         self._waiters: list[asyncio.Future[None]] = []
         self._warned: set[str] = set()
@@ -134,6 +135,7 @@ class SpooledJournal:
         From the database and from every spool on this host, dead engines' included.
         `JournalUnavailable` when the database is away and the spools do not hold the call whole.
         """
+        self._asked.set()
         self._intake.flush()
         rows = await asyncio.to_thread(spooled_rows, self._folder, call)
         rows += self._intake.of_call(call)
@@ -181,6 +183,7 @@ class SpooledJournal:
         """Ask `run` to drain what is left and to end."""
         self._intake.flush()
         self._stop.set()
+        self._asked.set()
         self._wake()
 
     def _close(self) -> None:
@@ -238,7 +241,8 @@ class SpooledJournal:
                 await self._drain.orphans(self._spool.owner)
             except Exception:
                 log.exception("a dead engine's spool cannot be drained; it stays")
-            await _wait(self._stop, self._options.adopt_every)
+            await _wait(self._asked, self._options.adopt_every)
+            self._asked.clear()
 
     def _prune(self) -> None:
         keep = self._options.keep_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,7 +12,7 @@ from cti.journal.line import Row, entry
 from cti.journal.spool import Files, owners
 from cti.journal.tables import AWAY, JournalTables
 from ivr.errors import JournalUnavailable
-from ivr.events import Entry
+from ivr.events import CallStarted, Entry
 
 
 async def read_call(
@@ -36,12 +36,21 @@ async def merged(
     try:
         stored = await tables.history(call, deadline)
     except AWAY as error:
-        if not rows or sorted(rows) != list(range(1, len(rows) + 1)):
+        if not _whole(rows):
             raise JournalUnavailable from error
     else:
         rows.update((row.sequence, row) for row in stored)
     found = (entry(rows[sequence]) for sequence in sorted(rows))
     return [one for one in found if one is not None]
+
+
+def _whole(rows: Mapping[int, Row]) -> bool:
+    """Whether nothing is missing from the call's last beginning on."""
+    begins = [place for place, row in rows.items() if row.kind == CallStarted.__name__]
+    if not begins:
+        return False
+    since = [place for place in sorted(rows) if place >= max(begins)]
+    return since == list(range(since[0], since[0] + len(since)))
 
 
 def spooled_rows(folder: Path, call: str) -> list[Row]:

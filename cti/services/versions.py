@@ -21,6 +21,7 @@ from ivr.flow.reader import read_text
 
 _PROMPTS: Final = TypeAdapter(dict[str, Prompt])
 LONGEST_KEEP: Final = 5.0  # seconds
+LONGEST_NEED: Final = 2.0  # seconds; a caller waits
 log = logging.getLogger(__name__)
 
 
@@ -57,12 +58,20 @@ class Versions:
             try:
                 self._library.get(name, version)
             except KeyError:
-                found = await self._store.get(name, version)
-                flow = _flow(found) if found else None
+                flow = await self._kept(name, version)
                 if flow is None:
                     log.error("version %s of %s is needed, and lost", version, name)
                 else:
                     self._library.keep(flow)
+
+    async def _kept(self, name: str, version: str) -> Flow | None:
+        try:
+            async with asyncio.timeout(LONGEST_NEED):
+                found = await self._store.get(name, version)
+        except (OSError, SQLAlchemyError, TimeoutError) as error:
+            log.error("the versions of %s cannot be read: %s", name, type(error).__name__)
+            return None
+        return _flow(found) if found else None
 
 
 def said_of_others(flow: Flow) -> dict[str, Any]:

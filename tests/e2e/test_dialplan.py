@@ -201,6 +201,32 @@ async def test_a_caller_in_mid_call_is_back_with_the_engine_as_soon_as_it_is(
     assert second.visits[0].query["outcome"] == ""
 
 
+async def test_tries_that_reach_no_engine_are_no_entries(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """An engine that starts slowly, time and again, must not use up what a call may have."""
+
+    async def resumes_and_waits(visit: Visit) -> None:
+        await visit.command("SET VARIABLE SANTRAL_TRIES 0")
+        await visit.until_hangup()
+
+    defaults = instance_defaults(tries=200, wait=0.05, entries=5)
+    settings = InstanceSettings.fresh(tmp_path / "asterisk", **defaults)
+    async with Asterisk(installation, settings) as line, caller(line, "demo") as phone:
+        call, entries = None, []
+        for _ in range(4):
+            async with engine(line, resumes_and_waits) as up:
+                call = call or await phone.dial("4000", wait=False)
+                async with asyncio.timeout(10):
+                    while not up.visits:
+                        await asyncio.sleep(0.01)
+                entries.append(int(up.visits[0].query["entry"]))
+            await asyncio.sleep(0.6)  # about ten tries are refused meanwhile
+        assert entries == [1, 2, 3, 4]
+        async with engine(line, hangs_up):
+            await call.until_over(10)
+
+
 async def test_an_engine_that_says_nothing_cannot_keep_a_caller_for_ever(
     line: Asterisk, phone: Phone
 ) -> None:

@@ -189,6 +189,25 @@ async def test_a_dead_engines_spool_is_history_before_it_is_drained(url: str, fo
     living.close()
 
 
+async def test_whoever_asks_for_a_calls_past_has_the_dead_engines_spool_drained(
+    engine: AsyncEngine, url: str, folder: Path
+) -> None:
+    options = replace(QUICK, adopt_every=3600.0)
+    entries = conversation("c")
+    async with open_journal(url, folder, options) as journal:
+        await journal.history("c")  # the look at the start is over, and found nobody
+        while not folder.exists() or journal._asked.is_set():
+            await asyncio.sleep(0.01)
+        dead = Spool(folder, limit=1 << 20)
+        dead.append(b"".join(map(encode, entries)))
+        dead.close()
+        assert list(await journal.history("c")) == entries
+        async with asyncio.timeout(10):
+            while list(folder.glob(f"{dead.owner}*")):
+                await asyncio.sleep(0.01)
+    assert (await places(engine)) == {"c": list(range(1, len(entries) + 1))}
+
+
 async def test_two_events_for_one_place_are_both_kept(
     journal: SpooledJournal, engine: AsyncEngine
 ) -> None:
