@@ -359,6 +359,177 @@ contacts = Table(
     _text("summary"),
 )
 
+# What reports stand on. Times here are seconds since 1970 UTC, so that they add up in SQL ------
+
+
+def _seconds(name: str, **options: Any) -> Column[float]:
+    return Column(name, Float(53), nullable=False, default=0.0, server_default="0", **options)
+
+
+def _count(name: str, **options: Any) -> Column[int]:
+    return Column(name, Integer, nullable=False, default=0, server_default="0", **options)
+
+
+# One stay of a caller in a queue; `left` and `ended` are 0 while it goes on.
+queue_visits = Table(
+    "queue_visits",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("call", String, nullable=False, index=True),
+    Column("leg", String, nullable=False),
+    Column("queue", String, nullable=False),
+    Column("quarter", Integer, nullable=False, index=True),
+    _seconds("entered"),
+    _count("position"),
+    _count("rings"),
+    _seconds("left"),
+    _text("outcome"),  # handled, abandoned, overflow, timeout, callback, …; empty while waiting
+    _text("agent"),
+    _seconds("ended"),
+    _text("ended_by"),  # caller, agent, transfer
+    _seconds("held"),
+    _seconds("wrap_up"),
+    _seconds("changed", index=True),
+)
+
+# What an agent did, from when to when. `until` is 0 while it goes on; `seen`: then it still did.
+agent_spans = Table(
+    "agent_spans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("agent", String, nullable=False, index=True),
+    Column("state", String, nullable=False),
+    _text("reason"),
+    _text("queue"),
+    _text("call"),
+    _seconds("since", index=True),
+    _seconds("until"),
+    _seconds("seen"),
+    _seconds("changed", index=True),
+)
+
+# One line for each call that reports count; made again whenever something of the call changes.
+call_facts = Table(
+    "call_facts",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("quarter", Integer, nullable=False),  # of an hour, counted from 1970 UTC
+    _seconds("began"),
+    _seconds("seconds"),
+    _text("direction"),
+    _text("line"),
+    _text("caller", index=True),
+    _text("flow"),
+    _text("version"),
+    _text("language"),
+    _text("ending"),  # contained, handled, abandoned, diverted, waiting
+    _text("reason"),
+    _text("queue"),
+    _text("agent"),
+    _seconds("waited"),
+    _seconds("talked"),
+    _count("questions"),
+    _count("no_inputs"),
+    _count("no_matches"),
+    _count("faults"),
+    _count("resumed"),
+    _count("transfers"),
+    Column("mark", Integer),
+    Index("ix_call_facts_quarter_flow", "quarter", "flow"),
+)
+
+# A call's way: one line for each step that it was in.
+call_steps = Table(
+    "call_steps",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("flow", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("quarter", Integer, nullable=False),
+    _text("type"),
+    _count("first"),  # its place on the call's way, from 1
+    _count("visits"),
+    _count("keys"),
+    _count("speech"),
+    _count("no_inputs"),
+    _count("no_matches"),
+    _count("unsure"),
+    _count("faults"),
+    _count("hung_up"),
+    _count("ended"),
+    Index("ix_call_steps_quarter_flow_step", "quarter", "flow", "step"),
+)
+
+# Roll-ups by quarters of an hour -----------------------------------------------------------------
+
+rollup_calls = Table(
+    "rollup_calls",
+    metadata,
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, String, primary_key=True)
+        for name in ("direction", "line", "flow", "version", "language", "ending", "reason")
+    ),
+    *(_count(n) for n in ("calls", "questions", "no_inputs", "no_matches", "faults", "resumed")),
+    _seconds("seconds"),
+)
+
+rollup_steps = Table(
+    "rollup_steps",
+    metadata,
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, String, primary_key=True) for name in ("flow", "version", "step", "type")),
+    *(
+        _count(name)
+        for name in (
+            "calls", "visits", "keys", "speech", "no_inputs", "no_matches", "unsure", "faults",
+            "hung_up", "ended",
+        )
+    ),
+)  # fmt: skip
+
+WAITS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300)  # seconds: the service levels one may ask
+
+rollup_queues = Table(
+    "rollup_queues",
+    metadata,
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, String, primary_key=True) for name in ("queue", "agent", "outcome")),
+    _count("visits"),
+    _count("transferred"),
+    *(_seconds(name) for name in ("waited", "longest", "talked", "held", "wrapped")),
+    *(_count(f"within_{seconds}") for seconds in WAITS),
+)
+
+rollup_agents = Table(
+    "rollup_agents",
+    metadata,
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, String, primary_key=True) for name in ("agent", "state", "reason")),
+    _seconds("seconds"),
+)
+
+rollup_marks = Table(
+    "rollup_marks",
+    metadata,
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, String, primary_key=True)
+        for name in ("question", "scale", "flow", "queue", "agent")
+    ),
+    Column("mark", Integer, primary_key=True, autoincrement=False),
+    _count("answers"),
+)
+
+# How far each kind of record has been taken into the reports.
+rollup_state = Table(
+    "rollup_state",
+    metadata,
+    Column("name", String, primary_key=True),
+    _seconds("upto"),
+)
+
 # Outbound -----------------------------------------------------------------------------------------
 
 outbound_jobs = Table(

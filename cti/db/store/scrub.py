@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti.db.models import call_events, calls, outbound_jobs
+from cti.db.models import call_events, call_facts, calls, outbound_jobs
 
 T = TypeVar("T")
 BATCH: Final = 200  # calls in one transaction: others write in between
@@ -70,6 +70,9 @@ async def scrub_calls(connection: AsyncConnection, ids: Sequence[str]) -> None:
         if changes:
             await connection.execute(change, changes)
         await connection.execute(update(calls).where(calls.c.id.in_(some)).values(empty))
+        theirs = update(call_facts).where(call_facts.c.call.in_(some))
+        await connection.execute(theirs.values(caller=""))
+        await connection.execute(theirs.where(call_facts.c.direction != "inbound").values(line=""))
 
 
 def empty_jobs(which: ColumnElement[bool]) -> Update:

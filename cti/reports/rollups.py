@@ -1,0 +1,361 @@
+"""Keeps what reports read up to date: facts of calls, and sums by quarters of an hour.
+
+`refresh` takes in what has changed since the last time, a page of calls in one transaction with the
+mark of how far it came: killed anywhere, it goes on from there, and what is taken in twice counts
+once. `rebuild` makes everything anew from the journal; what the journal does not hold any more
+(retention) stays as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Insert,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cti.db.engine import BEGIN
+from cti.db.models import (
+    WAITS,
+    agent_spans,
+    call_events,
+    call_facts,
+    call_steps,
+    calls,
+    queue_visits,
+    rollup_agents,
+    rollup_calls,
+    rollup_marks,
+    rollup_queues,
+    rollup_state,
+    rollup_steps,
+    survey_answers,
+)
+from cti.reports.facts import QUARTER, Event, Facts, Visit, facts, quarter
+
+PAGE: Final = 200  # calls in one transaction
+OVERLAP: Final = 5.0  # seconds; several engines' clocks, and commits that overtake
+SHORT: Final = 5.0  # who hangs up in a queue before this many seconds is a short abandon
+KINDS: Final = (
+    "CallStarted", "StepEntered", "Heard", "LookupDone", "EffectDone", "Rated", "RecordingMade",
+    "Transferred", "CallResumed", "Failed", "CallEnded", "LanguageChosen",
+)  # fmt: skip
+Progress = Callable[[int, int], None]
+
+_VISIT: Final = (
+    queue_visits.c.queue, queue_visits.c.entered, queue_visits.c.left, queue_visits.c.outcome,
+    queue_visits.c.agent, queue_visits.c.ended, queue_visits.c.held,
+)  # fmt: skip
+
+
+class Rollups:
+    """`refresh` now and then; everything else reads."""
+
+    def __init__(self, engine: AsyncEngine, now: Callable[[], float] = time.time) -> None:
+        self._engine = engine.execution_options(**{BEGIN: "IMMEDIATE"})
+        self._reading = engine
+        self._now = now
+
+    async def refresh(self) -> int:
+        """Take in what has changed. How many calls that were."""
+        taken = 0
+        upto, last = await self._mark("calls"), ""
+        start = upto - OVERLAP
+        while page := await self._changed(start, last):
+            start, last = page[-1]
+            taken += await self._take([call for _, call in page], start)
+        await self._take_visits()
+        await self._take_spans()
+        return taken
+
+    async def rebuild(self, progress: Progress | None = None) -> int:
+        """Make all of it again from the journal. How many calls there are."""
+        async with self._reading.connect() as connection:
+            count = (await connection.execute(select(func.count()).select_from(calls))).scalar_one()
+        done, last = 0, ""
+        while page := await self._ids_after(last):
+            last = page[-1]
+            made = await self._facts(page)
+            async with self._engine.begin() as connection:
+                await _store(connection, page, made)
+            done += len(page)
+            if progress:
+                progress(done, count)
+        now = self._now()
+        async with self._engine.begin() as connection:
+            for table in (rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks):
+                await connection.execute(delete(table))
+            for statement in (_sum_calls(), _sum_steps(), _sum_queues()):
+                await connection.execute(statement)
+            await _sum_marks(connection, None)
+            first = (await connection.execute(select(func.min(agent_spans.c.since)))).scalar()
+            if first:
+                await _sum_spans(connection, range(quarter(first), quarter(now) + 1), now)
+            for name in ("calls", "visits", "spans"):
+                await _set_mark(connection, name, now)
+        return count
+
+    # --- calls
+
+    async def _changed(self, after: float, last: str) -> list[tuple[float, str]]:
+        """A page of calls that changed: when, and which."""
+        moment = datetime.fromtimestamp(max(0.0, after), UTC)
+        later = or_(
+            calls.c.changed_at > moment, and_(calls.c.changed_at == moment, calls.c.id > last)
+        )
+        query = select(calls.c.changed_at, calls.c.id).where(later)
+        query = query.order_by(calls.c.changed_at, calls.c.id).limit(PAGE)
+        async with self._reading.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(changed.timestamp(), call) for changed, call in rows]
+
+    async def _ids_after(self, last: str) -> list[str]:
+        query = select(calls.c.id).where(calls.c.id > last).order_by(calls.c.id).limit(5 * PAGE)
+        async with self._reading.connect() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def _take(self, ids: Sequence[str], upto: float) -> int:
+        made = await self._facts(ids)
+        async with self._engine.begin() as connection:
+            before = select(call_facts.c.quarter).where(call_facts.c.call.in_(ids)).distinct()
+            dirty = set((await connection.execute(before)).scalars())
+            await _store(connection, ids, made)
+            dirty |= {one.quarter for one in made}
+            answered = select(survey_answers.c.at).where(survey_answers.c.call.in_(ids))
+            marked = (await connection.execute(answered)).scalars()
+            for table, statement in ((rollup_calls, _sum_calls), (rollup_steps, _sum_steps)):
+                await connection.execute(delete(table).where(table.c.quarter.in_(dirty)))
+                await connection.execute(statement(dirty))
+            await _sum_marks(connection, {quarter(at.timestamp()) for at in marked})
+            await _set_mark(connection, "calls", upto)
+        return len(made)
+
+    async def _facts(self, ids: Sequence[str]) -> list[Facts]:
+        """What these calls come to, by their journal and their visits to queues."""
+        events: dict[str, list[Event]] = defaultdict(list)
+        visits: dict[str, list[Visit]] = defaultdict(list)
+        c = call_events.c
+        journal = (
+            select(c.call, c.at, c.kind, c.data)
+            .where(c.call.in_(ids), c.kind.in_(KINDS))
+            .order_by(c.call, c.sequence)
+        )
+        numbers = select(calls.c.id, calls.c.caller, calls.c.dialled).where(calls.c.id.in_(ids))
+        stays = select(queue_visits.c.call, *_VISIT).where(queue_visits.c.call.in_(ids))
+        async with self._reading.connect() as connection:
+            for call, *rest in await connection.execute(journal):
+                events[call].append(Event(*rest))
+            for call, *rest in await connection.execute(stays):
+                visits[call].append(Visit(*rest))
+            parties = {row.id: row for row in await connection.execute(numbers)}
+        return await asyncio.to_thread(_fold, events, visits, parties)
+
+    # --- queues and agents
+
+    async def _take_visits(self) -> None:
+        """The queues' sums; their calls' facts are made again, too."""
+        upto = await self._mark("visits")
+        c = queue_visits.c
+        query = select(c.call, c.quarter, c.changed).where(c.changed > upto - OVERLAP)
+        async with self._reading.connect() as connection:
+            rows = (await connection.execute(query.order_by(c.changed))).all()
+        if not rows:
+            return
+        ids = sorted({row.call for row in rows})
+        mark = await self._mark("calls")
+        for start in range(0, len(ids), PAGE):
+            await self._take(ids[start : start + PAGE], mark)
+        dirty = {row.quarter for row in rows}
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(rollup_queues).where(rollup_queues.c.quarter.in_(dirty))
+            )
+            await connection.execute(_sum_queues(dirty))
+            await _set_mark(connection, "visits", rows[-1].changed)
+
+    async def _take_spans(self) -> None:
+        """What agents did since the last time, and what has changed of before."""
+        now, upto = self._now(), await self._mark("spans")
+        c = agent_spans.c
+        earliest = select(func.min(c.since)).where(or_(c.changed > upto - OVERLAP, c.until == 0))
+        async with self._engine.begin() as connection:
+            first = (await connection.execute(earliest)).scalar()
+            if first is None:
+                return
+            await _sum_spans(connection, range(quarter(first), quarter(now) + 1), now)
+            await _set_mark(connection, "spans", now)
+
+    async def _mark(self, name: str) -> float:
+        query = select(rollup_state.c.upto).where(rollup_state.c.name == name)
+        async with self._reading.connect() as connection:
+            return (await connection.execute(query)).scalar() or 0.0
+
+
+def _fold(
+    events: Mapping[str, Sequence[Event]],
+    visits: Mapping[str, Sequence[Visit]],
+    parties: Mapping[str, Any],
+) -> list[Facts]:
+    made = []
+    for call, entries in events.items():
+        one = facts(call, entries, visits.get(call, ()))
+        if one is not None:
+            if call in parties:
+                one.caller, one.line = parties[call].caller, parties[call].dialled
+            made.append(one)
+    return made
+
+
+async def _store(connection: AsyncConnection, ids: Sequence[str], made: Sequence[Facts]) -> None:
+    """Put the facts in the place of what was there; a call without a journal keeps what it has."""
+    gone = [one.call for one in made]
+    await connection.execute(delete(call_facts).where(call_facts.c.call.in_(gone)))
+    await connection.execute(delete(call_steps).where(call_steps.c.call.in_(gone)))
+    if not made:
+        return
+    rows = []
+    steps: list[dict[str, Any]] = []
+    for one in made:
+        row = {name: getattr(one, name) for name in _FACTS} | {"quarter": one.quarter}
+        rows.append(row)
+        own = {"call": one.call, "quarter": one.quarter}
+        steps += [asdict(step) | own for step in one.steps.values()]
+    await connection.execute(insert(call_facts), rows)
+    if steps:
+        await connection.execute(insert(call_steps), steps)
+
+
+_FACTS: Final = [column.name for column in call_facts.c if column.name != "quarter"]
+
+
+# --- sums, in SQL
+
+
+def _sum_calls(quarters: Iterable[int] | None = None) -> Insert:
+    c = call_facts.c
+    sums = {
+        "calls": func.count(),
+        **{
+            name: func.sum(c[name])
+            for name in ("questions", "no_inputs", "no_matches", "faults", "resumed", "seconds")
+        },
+    }
+    return _sums(rollup_calls, call_facts, sums, _within(c.quarter, quarters))
+
+
+def _sum_steps(quarters: Iterable[int] | None = None) -> Insert:
+    c = call_steps.c
+    counts = (
+        "visits", "keys", "speech", "no_inputs", "no_matches", "unsure", "faults", "hung_up",
+        "ended",
+    )  # fmt: skip
+    sums = {"calls": func.count(), **{name: func.sum(c[name]) for name in counts}}
+    return _sums(rollup_steps, call_steps, sums, _within(c.quarter, quarters))
+
+
+def _sums(into: Table, source: Table, sums: Mapping[str, Any], where: Any) -> Insert:
+    keys = [column.name for column in into.primary_key]
+    query: Select[Any] = select(*(source.c[key] for key in keys), *sums.values()).where(where)
+    query = query.group_by(*(source.c[key] for key in keys))
+    return insert(into).from_select([*keys, *sums], query)
+
+
+def _sum_queues(quarters: Iterable[int] | None = None) -> Insert:
+    c = queue_visits.c
+    over = case((c.left > 0, c.left - c.entered), else_=0.0)
+    talk = case((and_(c.outcome == "handled", c.ended > 0), c.ended - c.left - c.held), else_=0.0)
+    sums: dict[str, Any] = {
+        "visits": func.count(),
+        "transferred": func.sum(case((c.ended_by == "transfer", 1), else_=0)),
+        "waited": func.sum(over),
+        "longest": func.max(over),
+        "talked": func.sum(talk),
+        "held": func.sum(c.held),
+        "wrapped": func.sum(c.wrap_up),
+        **{
+            f"within_{limit}": func.sum(case((and_(c.left > 0, over <= limit), 1), else_=0))
+            for limit in WAITS
+        },
+    }
+    return _sums(rollup_queues, queue_visits, sums, _within(c.quarter, quarters))
+
+
+async def _sum_spans(connection: AsyncConnection, quarters: range, now: float) -> None:
+    """Each span's part in each quarter; what goes on counts until now."""
+    c = agent_spans.c
+    start, end = quarters.start * QUARTER, quarters.stop * QUARTER
+    query = select(c.agent, c.state, c.reason, c.since, c.until).where(
+        c.since < end, or_(c.until == 0, c.until > start)
+    )
+    seconds: Counter[tuple[int, str, str, str]] = Counter()
+    for agent, state, reason, since, until in await connection.execute(query):
+        first, over = max(since, start), min(until or now, end)
+        while first < over:
+            here = quarter(first)
+            part = min(over, (here + 1) * QUARTER)
+            seconds[here, agent, state, reason] += part - first
+            first = part
+    await connection.execute(
+        delete(rollup_agents).where(
+            rollup_agents.c.quarter >= quarters.start, rollup_agents.c.quarter < quarters.stop
+        )
+    )
+    rows = [
+        {"quarter": q, "agent": agent, "state": state, "reason": reason, "seconds": float(spent)}
+        for (q, agent, state, reason), spent in seconds.items()
+    ]
+    if rows:
+        await connection.execute(insert(rollup_agents), rows)
+
+
+async def _sum_marks(connection: AsyncConnection, quarters: Iterable[int] | None) -> None:
+    """The answers of surveys, with the flow, queue and agent of their call."""
+    a, f = survey_answers.c, call_facts.c
+    query = select(a.at, a.question, a.scale, a.mark, f.flow, f.queue, f.agent).select_from(
+        survey_answers.outerjoin(call_facts, f.call == a.call)
+    )
+    change = delete(rollup_marks)
+    if quarters is not None:
+        several = sorted(set(quarters))
+        if not several:
+            return
+        begin, end = (
+            datetime.fromtimestamp(at * QUARTER, UTC) for at in (several[0], several[-1] + 1)
+        )
+        query = query.where(a.at >= begin, a.at < end)
+        change = change.where(rollup_marks.c.quarter.between(several[0], several[-1]))
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for at, question, scale, mark, *rest in await connection.execute(query):
+        where = (part or "" for part in rest)
+        counts[quarter(at.timestamp()), question, scale, *where, mark] += 1
+    await connection.execute(change)
+    keys = [column.name for column in rollup_marks.primary_key]
+    rows = [dict(zip(keys, key, strict=True)) | {"answers": n} for key, n in counts.items()]
+    if rows:
+        await connection.execute(insert(rollup_marks), rows)
+
+
+def _within(column: Column[int], quarters: Iterable[int] | None) -> Any:
+    return column.is_not(None) if quarters is None else column.in_(sorted(set(quarters)))
+
+
+async def _set_mark(connection: AsyncConnection, name: str, upto: float) -> None:
+    await connection.execute(delete(rollup_state).where(rollup_state.c.name == name))
+    await connection.execute(insert(rollup_state), {"name": name, "upto": upto})
