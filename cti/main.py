@@ -13,9 +13,9 @@ from typing import Any
 
 from cti.bus import LocalBus
 from cti.clock import SystemClock
+from cti.db.attach import migrating
 from cti.db.engine import open_engine
 from cti.db.lookup import DatabaseLookup, open_lookup
-from cti.db.migrate import upgrade
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
 from cti.journal.journal import Options, SpooledJournal, open_journal
@@ -122,11 +122,14 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
         settings.state.mkdir(parents=True, exist_ok=True)
         database = open_engine(settings.journal_database)
         stack.push_async_callback(database.dispose)
-        await upgrade(database)
+        await stack.enter_async_context(migrating(database))
         lookup = await stack.enter_async_context(open_lookup(settings.lookup_database, {}))
         updates: DatabaseUpdates | None = None
         if settings.update_database:
-            updates = await stack.enter_async_context(open_updates(settings.update_database, {}))
+            ours = settings.update_database == settings.journal_database
+            updates = await stack.enter_async_context(
+                open_updates(settings.update_database, {}, ours=ours)
+            )
         journal = await stack.enter_async_context(
             open_journal(
                 settings.journal_database,

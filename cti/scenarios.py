@@ -28,6 +28,7 @@ from ivr.prompts.flows import needs_of
 from ivr.prompts.library import PromptLibrary
 
 LOOK_EVERY: Final = 0.5  # seconds between two looks at the folder
+KEEP_AGAIN: Final = 6  # looks after which versions that could not be kept are tried again
 LINES: Final = "lines.yaml"
 log = logging.getLogger(__name__)
 Signature = Mapping[str, tuple[int, int, int]]
@@ -104,12 +105,13 @@ class Scenarios:
 
     async def watch(self) -> None:
         """Reload whenever something was saved and is not being written any more. Never returns."""
-        before = self.loaded
+        before, looks = self.loaded, 0
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            looks += 1
             now = await asyncio.to_thread(signature, self.folder)
             settled, before = now == before, now
-            if self.unkept:
+            if self.unkept and looks % KEEP_AGAIN == 0:
                 await self._keep(())
             if settled and now != self.loaded:
                 self.loaded = now
@@ -159,6 +161,9 @@ class Scenarios:
                 self.unkept.pop(name, None)
             elif self._is_new(flow):
                 self.unkept.pop(name, None)  # replaced before it took a call
+            else:
+                self.unkept[name] = self.unkept.pop(name)  # the last at the next look
+                break  # the database is away, or slow: calls do not wait for the others
 
     async def _last_good(self, checked: Checked) -> None:
         """At the start: flows whose files are bad now go on as they were last on the line."""

@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cti.db.attach import insisting
 from cti.db.engine import BEGIN, open_engine
 from cti.db.lookup import bound_values
 from cti.db.models import effects
@@ -98,16 +99,24 @@ class DatabaseUpdates:
 
 @contextlib.asynccontextmanager
 async def open_updates(
-    url: str | URL, updates: Mapping[str, Query]
+    url: str | URL, updates: Mapping[str, Query], *, ours: bool = False
 ) -> AsyncIterator[DatabaseUpdates]:
     """Updates with an engine of their own. A shop's database gets the table `effects`, if it has
-    none: the key has to lie beside what is written."""
+    none, as soon as it is there: the key has to lie beside what is written. In `ours` the
+    migrations make it."""
     engine = open_engine(url, pool_size=4, durable=True, busy=BUSY)
     services = DatabaseUpdates(engine, updates)
-    try:
+
+    async def make_table() -> None:
         async with engine.begin() as connection:
             await connection.run_sync(effects.create, checkfirst=True)
-        yield services
+
+    try:
+        if ours:
+            yield services
+        else:
+            async with insisting("the database of updates", make_table):
+                yield services
     finally:
         await services.close()
         await engine.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from ivr.flow.model import Flow, Prompt
 from ivr.flow.reader import read_text
 
 _PROMPTS: Final = TypeAdapter(dict[str, Prompt])
-LONGEST_KEEP: Final = 5.0  # seconds
+LONGEST_KEEP: Final = 2.0  # seconds
 LONGEST_NEED: Final = 2.0  # seconds; a caller waits
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,7 @@ class Versions:
 
     async def last(self, name: str) -> Flow | None:
         """The version of a flow that was on the line last, when its file cannot be used now."""
-        found = await self._store.latest(name)
-        return _flow(found) if found else None
+        return await self._read_kept(name, self._store.latest(name))
 
     async def need(self, history: Sequence[Entry]) -> None:
         """Have every version at hand that a conversation was in; one that is lost is logged."""
@@ -58,16 +57,16 @@ class Versions:
             try:
                 self._library.get(name, version)
             except KeyError:
-                flow = await self._kept(name, version)
+                flow = await self._read_kept(name, self._store.get(name, version))
                 if flow is None:
                     log.error("version %s of %s is needed, and lost", version, name)
                 else:
                     self._library.keep(flow)
 
-    async def _kept(self, name: str, version: str) -> Flow | None:
+    async def _read_kept(self, name: str, asked: Awaitable[FlowVersion | None]) -> Flow | None:
         try:
             async with asyncio.timeout(LONGEST_NEED):
-                found = await self._store.get(name, version)
+                found = await asked
         except (OSError, SQLAlchemyError, TimeoutError) as error:
             log.error("the versions of %s cannot be read: %s", name, type(error).__name__)
             return None
