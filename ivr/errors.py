@@ -6,6 +6,7 @@ SantralError
 │   ├── FlowRefused           a flow file with findings; nothing of it was loaded
 │   ├── QueriesRefused        the file of named queries, likewise
 │   ├── BadSetting            a setting in the environment
+│   ├── RequestRefused        an HTTP request, with the status and the problem of its answer
 │   └── CannotInstall         a program is missing and cannot be unpacked here
 └── Fault                     something of ours, or of the world, broke during a call
     ├── ExpressionFault       an expression failed on the values it met
@@ -37,6 +38,7 @@ SantralError
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -67,6 +69,23 @@ class QueriesRefused(BadInput):
 
 class BadSetting(BadInput):
     """A setting is missing or wrong."""
+
+
+class RequestRefused(BadInput):
+    """The request cannot be carried out as it is."""
+
+    def __init__(
+        self,
+        kind: str,
+        message: str | None = None,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind  # one of `cti.web.api.problems.PROBLEMS`
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
 
 
 class CannotInstall(BadInput):

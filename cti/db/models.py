@@ -60,6 +60,12 @@ customers = Table(
     Column("language", String, nullable=False, server_default="tr"),
     _text("city"),
     Column("created_at", UtcDateTime, nullable=False),
+    # what calls go by; consent is None when nobody asked them
+    _text("tier"),
+    _text("time_zone"),
+    _text("country"),
+    Column("consent", Boolean),
+    Column("changed_at", UtcDateTime),
 )
 
 order_statuses = Table(
@@ -205,6 +211,19 @@ effects = Table(
     Column("name", String, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("done_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Requests of the shop's API that are carried out once: `status` is NULL until there is an answer.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String, primary_key=True),  # the token whose key it is
+    Column("key", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False, index=True),
+    Column("locked_until", UtcDateTime, nullable=False),
+    Column("status", Integer),
+    Column("body", Text, nullable=False, server_default=""),
 )
 
 # What `notify` handed on: kept until everybody who is to have it has it.

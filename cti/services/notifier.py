@@ -71,6 +71,11 @@ class OutboxNotifier:
         for place in (DESK, *places):
             self._wake[place].set()
 
+    def wake(self, place: str) -> None:
+        """Something is due at a place; it goes out now rather than at the next look."""
+        if place in self._wake:
+            self._wake[place].set()
+
     async def close(self) -> None:
         for task in self._couriers.values():
             task.cancel()

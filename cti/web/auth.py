@@ -29,7 +29,10 @@ SCOPES: Final[Mapping[str, str]] = {
     "orders:write": "the shop's API: place and withdraw orders",
     "calls:read": "the shop's API: calls and their outcome",
     "calls:write": "the shop's API: place and end calls",
+    "contacts:read": "the shop's API: the do-not-call lists",
     "contacts:write": "the shop's API: contacts, do-not-call, erasure",
+    "webhooks:read": "the shop's API: messages to webhooks, and what became of them",
+    "webhooks:write": "the shop's API: send messages to webhooks again",
 }
 SHOP: Final = frozenset(scope for scope in SCOPES if ":" in scope)
 ROLES: Final[Mapping[str, frozenset[str]]] = {

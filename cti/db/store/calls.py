@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.models import calls
@@ -94,10 +94,19 @@ class CallStore:
         self._engine = engine
 
     async def find(
-        self, which: CallFilter, *, limit: int = 100, offset: int = 0
+        self,
+        which: CallFilter,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        after: tuple[datetime, str] | None = None,
     ) -> Sequence[CallRecord]:
-        """The latest calls first."""
+        """The latest calls first; `after` is when the last one seen started, and its id."""
         query = which.apply(select(*_COLUMNS)).order_by(calls.c.started_at.desc(), calls.c.id)
+        if after is not None:
+            started, call = after
+            same = and_(calls.c.started_at == started, calls.c.id > call)
+            query = query.where(or_(calls.c.started_at < started, same))
         return await self._records(query.limit(limit).offset(offset))
 
     async def of_id(self, beginning: str, *, limit: int = 10) -> Sequence[CallRecord]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,6 +38,25 @@ class Attempt:
     status: int | None
     ms: float
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with one message at one place. `due_at`: when the next try is, if it waits.
+
+    `tries` are those of the log, oldest first; only where they were asked for.
+    """
+
+    id: int
+    place: str
+    key: str
+    event: str
+    data: Mapping[str, Any]
+    made_at: datetime
+    state: str
+    attempts: int
+    due_at: datetime | None
+    tries: tuple[Attempt, ...] = ()
 
 
 class OutboxStore:
@@ -150,3 +169,92 @@ class OutboxStore:
         async with self._engine.connect() as connection:
             rows = await connection.execute(query)
             return {str(place): str(state) for place, state in rows}
+
+    async def standings(
+        self,
+        *,
+        place: str = "",
+        state: str = "",
+        event: str = "",
+        key: str = "",
+        but: str = "",
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[Standing]:
+        """Deliveries, the latest first; without those to the place `but`. `before` is the id of the
+        last one seen."""
+        wanted = {
+            deliveries.c.place: place, deliveries.c.state: state, outbox.c.event: event,
+            outbox.c.key: key,
+        }  # fmt: skip
+        query = _STANDING.where(*(column == value for column, value in wanted.items() if value))
+        if but:
+            query = query.where(deliveries.c.place != but)
+        if before is not None:
+            query = query.where(deliveries.c.id < before)
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit))
+            return [_standing(row) for row in rows]
+
+    async def standing(self, delivery: int) -> Standing | None:
+        """One delivery, with every try."""
+        names = (
+            deliveries.c.place, delivery_log.c.at, delivery_log.c.status, delivery_log.c.ms,
+            delivery_log.c.error,
+        )  # fmt: skip
+        log = (
+            select(*names)
+            .join(deliveries, deliveries.c.id == delivery_log.c.delivery_id)
+            .where(delivery_log.c.delivery_id == delivery)
+            .order_by(delivery_log.c.id)
+        )
+        async with self._engine.connect() as connection:
+            row = (
+                await connection.execute(_STANDING.where(deliveries.c.id == delivery))
+            ).one_or_none()
+            if row is None:
+                return None
+            return _standing(row, tuple(Attempt(*one) for one in await connection.execute(log)))
+
+    async def counts(self, but: str = "") -> Mapping[tuple[str, str], int]:
+        """How many deliveries there are by place and state."""
+        query = (
+            select(deliveries.c.place, deliveries.c.state, func.count())
+            .where(deliveries.c.place != but)
+            .group_by(deliveries.c.place, deliveries.c.state)
+        )
+        async with self._engine.connect() as connection:
+            return {(place, state): n for place, state, n in await connection.execute(query)}
+
+    async def replay(self, delivery: int) -> bool:
+        """Send a message once more, from the first try on; False when there is no such delivery, or
+        it is on its way."""
+        now = datetime.now(UTC)
+        again = (
+            update(deliveries)
+            .where(deliveries.c.id == delivery, deliveries.c.state != WAITING)
+            .values(state=WAITING, attempts=0, due_at=now)
+        )
+        async with self._engine.begin() as connection:
+            return bool((await connection.execute(again)).rowcount)
+
+    async def replay_failed(self, place: str) -> int:
+        """Send everything once more that was given up at a place; how much that is."""
+        again = (
+            update(deliveries)
+            .where(deliveries.c.place == place, deliveries.c.state == FAILED)
+            .values(state=WAITING, attempts=0, due_at=datetime.now(UTC))
+        )
+        async with self._engine.begin() as connection:
+            return (await connection.execute(again)).rowcount
+
+
+_STANDING: Final = select(
+    deliveries.c.id, deliveries.c.place, outbox.c.key, outbox.c.event, outbox.c.data,
+    outbox.c.made_at, deliveries.c.state, deliveries.c.attempts, deliveries.c.due_at,
+).join(outbox, outbox.c.id == deliveries.c.message_id)  # fmt: skip
+
+
+def _standing(row: Any, tries: tuple[Attempt, ...] = ()) -> Standing:
+    one = Standing(*[*row, tries])
+    return one if one.state == WAITING else replace(one, due_at=None)

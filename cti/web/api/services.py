@@ -1,0 +1,61 @@
+"""What the handlers of `/api/v1` work with: one `Api` for the whole application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from cti.web.auth import Principal
+from cti.web.auth import principal as who_asks
+from cti.web.errors import Refused
+from ivr.errors import RequestRefused
+
+if TYPE_CHECKING:
+    from cti.db.store.calls import CallStore
+    from cti.db.store.outbox import OutboxStore
+    from cti.db.store.shop import ShopStore
+    from cti.web.api.idempotency import Once
+    from ivr.events import Entry
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class Api:
+    """Services by name. `history` gives the events of a call; `wake` tells the courier of a webhook
+    that something is due. `region` reads numbers without a country; `zone` is the shop's."""
+
+    once: Once
+    shop: ShopStore
+    calls: CallStore
+    outbox: OutboxStore
+    history: Callable[[str], Awaitable[Sequence[Entry]]]
+    wake: Callable[[str], None]
+    region: str = "TR"
+    zone: str = "Europe/Istanbul"
+    currency: str = "TRY"
+    now: Callable[[], datetime] = field(default=_now)
+
+
+API: Final = web.AppKey("api", Api)
+
+
+def allowed(request: web.Request, scope: str) -> Principal | None:
+    """Who asks, if they may; None where nothing is asked of anybody. `RequestRefused` otherwise."""
+    if not scope:
+        return None
+    try:
+        who = who_asks(request)
+    except Refused as refused:
+        kind = "not-signed-in" if refused.status == 401 else "not-allowed"
+        headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+        raise RequestRefused(kind, str(refused), headers=headers) from None
+    if not who.may(scope):
+        raise RequestRefused("not-allowed", f"this needs a token with the scope {scope}")
+    return who

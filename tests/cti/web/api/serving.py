@@ -1,0 +1,108 @@
+"""The shop's API on a real socket, with a database, and a token for every scope."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cti.db.store.calls import CallStore
+from cti.db.store.idempotency import IdempotencyStore
+from cti.db.store.outbox import OutboxStore
+from cti.db.store.shop import ShopStore
+from cti.journal.reading import read_call
+from cti.web.api.app import build_api
+from cti.web.api.idempotency import Once
+from cti.web.api.services import Api
+from cti.web.auth import PRINCIPAL, SCOPES, Principal
+from ivr.events import Entry
+
+TOKEN = "all"
+
+
+def principal(token: str) -> Principal:
+    """`all` and `other` have every scope; else the token is its one scope."""
+    scopes = frozenset(SCOPES) if token in ("all", "other") else frozenset({token})
+    return Principal(1, "shop", "Shop", "admin", "en", scopes, "token", token)
+
+
+@web.middleware
+async def by_token(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind == "Bearer" and token in {"all", "other", *SCOPES}:
+        request[PRINCIPAL] = principal(token)
+    return await handler(request)
+
+
+@dataclass
+class Shop:
+    """A client of the API; `call` gives status, headers and the JSON of the answer."""
+
+    url: str
+    session: aiohttp.ClientSession
+    api: Api
+    woken: list[str]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str = "",
+        token: str | None = TOKEN,
+        **options: Any,
+    ) -> tuple[int, Any, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if key:
+            headers["Idempotency-Key"] = key
+        if body is not None:
+            options["json"] = body
+        headers.update(options.pop("headers", {}))
+        async with self.session.request(
+            method, f"{self.url}{path}", headers=headers, **options
+        ) as answer:
+            found = await answer.json(content_type=None) if answer.status != 204 else None
+            return answer.status, answer.headers, found
+
+
+def api_of(engine: AsyncEngine, spool: Path, woken: list[str], **services: Any) -> Api:
+    async def history(call: str) -> Sequence[Entry]:
+        return await read_call(engine, spool, call)
+
+    made: dict[str, Any] = {
+        "once": Once(IdempotencyStore(engine)),
+        "shop": ShopStore(engine),
+        "calls": CallStore(engine),
+        "outbox": OutboxStore(engine),
+        "history": history,
+        "wake": woken.append,
+    }
+    return Api(**made | services)
+
+
+@asynccontextmanager
+async def serving_api(engine: AsyncEngine, spool: Path, **services: Any) -> AsyncIterator[Shop]:
+    woken: list[str] = []
+    api = api_of(engine, spool, woken, **services)
+    app = web.Application(middlewares=(by_token,))
+    app.add_subapp("/api/v1/", build_api(api))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    connector = aiohttp.TCPConnector(limit=0)
+    try:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield Shop(f"{url}/api/v1", session, api, woken)
+    finally:
+        await runner.cleanup()
