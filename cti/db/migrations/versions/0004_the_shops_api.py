@@ -1,6 +1,6 @@
 """the shop's API: what calls go by of a customer; requests carried out once.
 
-Revision: 0004, on top of 0002.
+Revision: 0004, on top of 0003.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from cti.db import types
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
