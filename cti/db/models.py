@@ -237,6 +237,21 @@ outbox = Table(
     Column("made_at", UtcDateTime, nullable=False, index=True),
 )
 
+# Webhooks that the shop registered over the API, beside those of the scenarios. `old_secret` signs,
+# too, until `old_until`: a receiver has that long to change to the new one.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("url", String, nullable=False),
+    Column("events", json_type(), nullable=False),
+    Column("secret", String, nullable=False),
+    Column("old_secret", String),
+    Column("old_until", UtcDateTime),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("made_by", String, nullable=False, server_default=""),
+)
+
 # One row for each place that a message goes to; `due_at` is also the lease of who delivers it.
 deliveries = Table(
     "deliveries",

@@ -21,8 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cti.bus import Bus
 from cti.db.store.outbox import DONE, FAILED, WAITING, Delivery, OutboxStore
+from cti.db.store.webhooks import WebhookStore
 from cti.services.http import to_json_plain
-from cti.services.webhooks import Sender, Told, Webhook
+from cti.services.webhooks import RegisteredWebhook, Sender, Told, Webhook
 from ivr.errors import ServiceFailed
 
 DESK: Final = "desk"  # the place of the desk: a topic of the bus
@@ -30,6 +31,7 @@ KEEP_DEADLINE: Final = 3.0  # seconds a caller waits for the outbox
 BACKOFF: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0)
 BATCH: Final = 20
 LEASE: Final = 60.0  # seconds after which somebody else may deliver what was claimed
+FOLLOW: Final = 15.0  # seconds between two looks at the registered webhooks
 IDLE: Final = 30.0  # seconds between two looks when nothing is known to wait
 log = logging.getLogger(__name__)
 Send = Callable[[Delivery], Awaitable[Told]]
@@ -48,14 +50,33 @@ class OutboxNotifier:
     ) -> None:
         self._store, self._bus, self._sender, self._backoff = store, bus, sender, backoff
         self._webhooks: dict[str, Webhook] = {}
+        self._written: dict[str, Webhook] = {}
+        self._registered: dict[str, RegisteredWebhook] = {}
         self._couriers: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self.use(webhooks)
 
     def use(self, webhooks: Mapping[str, Webhook]) -> None:
-        """These are the webhooks from now on."""
-        self._webhooks = dict(webhooks)
-        for place in (DESK, *webhooks):
+        """These are the scenarios' webhooks from now on."""
+        self._written = dict(webhooks)
+        self._renew()
+
+    def use_registered(self, webhooks: Mapping[str, RegisteredWebhook]) -> None:
+        """These are the webhooks that were registered over the API, from now on."""
+        self._registered = dict(webhooks)
+        self._renew()
+
+    @property
+    def written(self) -> Mapping[str, Webhook]:
+        """The scenarios' webhooks."""
+        return self._written
+
+    def _renew(self) -> None:
+        webhooks = {**self._registered, **self._written}
+        if self._couriers and webhooks == self._webhooks:
+            return
+        self._webhooks = webhooks
+        for place in (DESK, *self._webhooks):
             self._wake.setdefault(place, asyncio.Event()).set()
             if place not in self._couriers:
                 self._couriers[place] = asyncio.create_task(self._carry(place))
@@ -125,7 +146,21 @@ class OutboxNotifier:
         hook = self._webhooks.get(place)
         if hook is None:
             return Told(False, error="there is no such webhook any more")
-        return await self._sender.send(hook.url, delivery.key, _message(delivery))
+        own = hook.secrets if isinstance(hook, RegisteredWebhook) else ()
+        secrets = [secret.get_secret_value() for secret in own]
+        return await self._sender.send(hook.url, delivery.key, _message(delivery), secrets)
+
+
+async def follow_registered(
+    store: WebhookStore, notifier: OutboxNotifier, every: float = FOLLOW
+) -> None:
+    """Keep to the webhooks that are registered, whichever process registers them; for ever."""
+    while True:
+        try:
+            notifier.use_registered(await store.for_sending())
+        except (SQLAlchemyError, OSError) as error:
+            log.error("the webhooks cannot be read: %s", type(error).__name__)
+        await asyncio.sleep(every)
 
 
 def _message(delivery: Delivery) -> dict[str, Any]:

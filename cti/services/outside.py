@@ -9,6 +9,7 @@ Source: OWASP, Server-Side Request Forgery Prevention; IANA special-purpose regi
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -53,6 +54,14 @@ class Allowed:
         if url.is_default_port():
             written |= {f"*.{'.'.join(parts[n:])}" for n in range(1, len(parts))}
         return not self.hosts.isdisjoint(written)
+
+    def listed_private(self, host: str) -> bool:
+        """Whether the settings name a host, or a network that it is in, as private."""
+        try:
+            given = ipaddress.ip_address(host)
+        except ValueError:
+            return host.lower() in self._private_names
+        return any(given in net for net in self._networks if net.version == given.version)
 
     def address(self, address: str, host: str) -> bool:
         """Whether a connection may be made to an address that `host` stands for."""
@@ -125,6 +134,30 @@ def checked(url: str, allowed: Allowed, *, listed: bool = True) -> URL:
     if not allowed.address(host, host):
         raise ServiceFailed(f"{host} is a private address, and not listed in the settings")
     return read
+
+
+async def reachable(url: str, allowed: Allowed, deadline: float = 3.0) -> None:
+    """`ServiceFailed` for an address that must not be asked, or that no name server knows.
+
+    For whoever gives it to us, to tell them at once; what it stands for is looked at again at every
+    connection.
+    """
+    read = checked(url, allowed, listed=False)
+    host = read.host or ""
+    resolver = _Resolver(allowed)
+    try:
+        async with asyncio.timeout(deadline):
+            await resolver.resolve(host, read.port or 0)
+    except socket.gaierror:
+        raise ServiceFailed(f"{host} is not known to the name servers") from None
+    except UnicodeError:  # a part of more than 63 characters, say
+        raise ServiceFailed(f"{host[:80]} is no host name") from None
+    except TimeoutError:
+        raise ServiceFailed(f"{host}: the name servers have no answer in time") from None
+    except OSError as error:
+        raise ServiceFailed(str(error)) from None
+    finally:
+        await resolver.close()
 
 
 async def body_of(response: aiohttp.ClientResponse) -> bytes:

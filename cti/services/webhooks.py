@@ -15,13 +15,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from cti.services.outside import Allowed, checked, told
 from ivr.errors import BadSetting, ServiceFailed
@@ -41,6 +41,13 @@ class Webhook(Model):
 
     def wants(self, event: str) -> bool:
         return not self.events or event in self.events
+
+
+class RegisteredWebhook(Webhook):
+    """A webhook that the shop registered over the API: signed with secrets of its own. For a while
+    after a change there are two, and the signature is made with each."""
+
+    secrets: tuple[SecretStr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +87,20 @@ class Sender:
             raise BadSetting("the webhook secret has 16 characters or more")
         self._session, self._allowed, self._secret = session, allowed, secret
 
-    async def send(self, url: str, message: str, event: Mapping[str, Any]) -> Told:
-        """One try. Never raises; a redirect counts as a failure."""
+    async def send(
+        self, url: str, message: str, event: Mapping[str, Any], secrets: Sequence[str] = ()
+    ) -> Told:
+        """One try. Never raises; a redirect counts as a failure. `secrets`: instead of the
+        installation's own."""
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         stamp = int(time.time())
         headers = {
             "Content-Type": "application/json",
             "webhook-id": message,
             "webhook-timestamp": str(stamp),
-            "webhook-signature": signature(self._secret, message, stamp, body),
+            "webhook-signature": " ".join(
+                signature(secret, message, stamp, body) for secret in secrets or (self._secret,)
+            ),
         }
         try:
             address = checked(url, self._allowed, listed=False)

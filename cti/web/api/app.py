@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from cti.web.api import calls, customers, deliveries
+from cti.web.api import calls, customers, deliveries, webhooks
 from cti.web.api.openapi import document
 from cti.web.api.operation import JSON, Operation
 from cti.web.api.problems import PROBLEMS, answer_problems
@@ -19,6 +19,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *customers.OPERATIONS,
     *calls.OPERATIONS,
     *deliveries.OPERATIONS,
+    *webhooks.OPERATIONS,
 )
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

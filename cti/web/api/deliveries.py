@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cti.db.store.outbox import DONE, FAILED, WAITING, Standing
+from cti.db.store.outbox import Standing
 from cti.services.notifier import DESK
 from cti.web.api.kinds import Model
 from cti.web.api.operation import Answer, NoQuery, Operation, Request
@@ -55,24 +55,6 @@ class Deliveries(Paged):
     event: Annotated[str, Field(pattern=NAME)] | None = None
 
 
-class WebhookOut(Model):
-    """A webhook, and how many messages wait for it, were delivered, and were given up."""
-
-    name: str
-    waiting: int
-    done: int
-    failed: int
-
-
-class Webhooks(Model):
-    items: tuple[WebhookOut, ...]
-
-
-class SentAgain(Model):
-    webhook: str
-    deliveries: int
-
-
 def shown(one: Standing) -> DeliveryOut:
     return DeliveryOut(**_common(one))
 
@@ -109,33 +91,8 @@ async def replay(request: Request[None, NoQuery]) -> Answer:
     found = await _found(request)
     if not await request.api.outbox.replay(found.id):
         raise RequestRefused("conflict", "it is on its way already")
-    request.api.wake(found.place)
+    request.api.notifier.wake(found.place)
     return Answer(_whole(await _found(request)), 202)
-
-
-async def list_webhooks(request: Request[None, NoQuery]) -> Answer:
-    counts = await request.api.outbox.counts(but=DESK)
-    names = sorted({name for name, _ in counts})
-    items = (
-        WebhookOut(
-            name=name,
-            waiting=counts.get((name, WAITING), 0),
-            done=counts.get((name, DONE), 0),
-            failed=counts.get((name, FAILED), 0),
-        )
-        for name in names
-    )
-    return Answer(Webhooks(items=tuple(items)))
-
-
-async def replay_failed(request: Request[None, NoQuery]) -> Answer:
-    webhook = request.path["webhook"]
-    known = {name for name, _ in await request.api.outbox.counts(but=DESK)}
-    if webhook not in known:
-        raise RequestRefused("not-found", "nothing was ever sent to a webhook of this name")
-    count = await request.api.outbox.replay_failed(webhook)
-    request.api.wake(webhook)
-    return Answer(SentAgain(webhook=webhook, deliveries=count), 202)
 
 
 async def _found(request: Request[Any, Any]) -> Standing:
@@ -160,14 +117,5 @@ OPERATIONS = (
         "webhooks:write", {202: DeliveryDetails}, places={"id": Id}, tag=TAG,
         problems=("conflict",), words={202: "It is on its way."},
         about="It keeps its id, so a receiver that had it can tell.",
-    ),
-    Operation(
-        "GET", "/webhooks", "listWebhooks", "Webhooks, and how it stands with their messages",
-        list_webhooks, "webhooks:read", {200: Webhooks}, tag=TAG,
-    ),
-    Operation(
-        "POST", "/webhooks/{webhook}/replay", "replayFailed", "Send again what was given up",
-        replay_failed, "webhooks:write", {202: SentAgain}, places={"webhook": Place}, tag=TAG,
-        words={202: "They are on their way."},
     ),
 )  # fmt: skip

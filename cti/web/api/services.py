@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cti.db.store.calls import CallStore
     from cti.db.store.outbox import OutboxStore
     from cti.db.store.shop import ShopStore
+    from cti.db.store.webhooks import WebhookStore
+    from cti.services.notifier import OutboxNotifier
+    from cti.services.outside import Allowed
     from cti.web.api.idempotency import Once
     from ivr.events import Entry
 
@@ -28,15 +31,17 @@ def _now() -> datetime:
 
 @dataclass(slots=True, kw_only=True)
 class Api:
-    """Services by name. `history` gives the events of a call; `wake` tells the courier of a webhook
-    that something is due. `region` reads numbers without a country; `zone` is the shop's."""
+    """Services by name. `history` gives the events of a call; `outside` is where requests may
+    go. `region` reads numbers without a country; `zone` is the shop's."""
 
     once: Once
     shop: ShopStore
     calls: CallStore
     outbox: OutboxStore
     history: Callable[[str], Awaitable[Sequence[Entry]]]
-    wake: Callable[[str], None]
+    webhooks: WebhookStore
+    notifier: OutboxNotifier
+    outside: Allowed
     region: str = "TR"
     zone: str = "Europe/Istanbul"
     currency: str = "TRY"

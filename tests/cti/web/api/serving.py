@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,16 @@ import aiohttp
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cti.bus import LocalBus
 from cti.db.store.calls import CallStore
 from cti.db.store.idempotency import IdempotencyStore
 from cti.db.store.outbox import OutboxStore
 from cti.db.store.shop import ShopStore
+from cti.db.store.webhooks import WebhookStore
 from cti.journal.reading import read_call
+from cti.services.notifier import OutboxNotifier, open_notifier
+from cti.services.outside import Allowed, open_session
+from cti.services.webhooks import Sender
 from cti.web.api.app import build_api
 from cti.web.api.idempotency import Once
 from cti.web.api.services import Api
@@ -24,6 +29,8 @@ from cti.web.auth import PRINCIPAL, SCOPES, Principal
 from ivr.events import Entry
 
 TOKEN = "all"
+SECRET = "a secret of twenty letters"
+ALLOWED = Allowed(private=("127.0.0.1/32",))  # where the tests' own receivers are
 
 
 def principal(token: str) -> Principal:
@@ -49,7 +56,6 @@ class Shop:
     url: str
     session: aiohttp.ClientSession
     api: Api
-    woken: list[str]
 
     async def call(
         self,
@@ -74,7 +80,7 @@ class Shop:
             return answer.status, answer.headers, found
 
 
-def api_of(engine: AsyncEngine, spool: Path, woken: list[str], **services: Any) -> Api:
+def api_of(engine: AsyncEngine, spool: Path, notifier: OutboxNotifier, **services: Any) -> Api:
     async def history(call: str) -> Sequence[Entry]:
         return await read_call(engine, spool, call)
 
@@ -84,15 +90,28 @@ def api_of(engine: AsyncEngine, spool: Path, woken: list[str], **services: Any) 
         "calls": CallStore(engine),
         "outbox": OutboxStore(engine),
         "history": history,
-        "wake": woken.append,
+        "webhooks": WebhookStore(engine),
+        "notifier": notifier,
+        "outside": ALLOWED,
     }
     return Api(**made | services)
 
 
 @asynccontextmanager
 async def serving_api(engine: AsyncEngine, spool: Path, **services: Any) -> AsyncIterator[Shop]:
-    woken: list[str] = []
-    api = api_of(engine, spool, woken, **services)
+    async with AsyncExitStack() as stack:
+        notifier = services.pop("notifier", None)
+        if notifier is None:
+            session = await stack.enter_async_context(open_session(ALLOWED))
+            sender = Sender(session, ALLOWED, SECRET)
+            notifier = await stack.enter_async_context(
+                open_notifier(OutboxStore(engine), LocalBus(), sender, {}, (0.01,))
+            )
+        yield await stack.enter_async_context(_serving(api_of(engine, spool, notifier, **services)))
+
+
+@asynccontextmanager
+async def _serving(api: Api) -> AsyncIterator[Shop]:
     app = web.Application(middlewares=(by_token,))
     app.add_subapp("/api/v1/", build_api(api))
     runner = web.AppRunner(app)
@@ -103,6 +122,6 @@ async def serving_api(engine: AsyncEngine, spool: Path, **services: Any) -> Asyn
     connector = aiohttp.TCPConnector(limit=0)
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
-            yield Shop(f"{url}/api/v1", session, api, woken)
+            yield Shop(f"{url}/api/v1", session, api)
     finally:
         await runner.cleanup()
