@@ -157,6 +157,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
         "SANTRAL_AGI_KEY": settings.agi_key.get_secret_value(),
         "SANTRAL_ESPEAK": shlex.join(espeak.program),
         "SANTRAL_DRAIN": str(settings.drain),
+        "SANTRAL_RESTART_DRAIN": str(settings.restart_drain),
         "SANTRAL_HTTP_HOSTS": settings.http_hosts,
         "SANTRAL_HTTP_PRIVATE": settings.http_private,
         "SANTRAL_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
@@ -60,6 +61,7 @@ class Engine:
     server: AgiServer | None = None
     calls: dict[str, Flow] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
+    patience: float = 0.0  # seconds that calls may go on once the engine is told to end
 
     @property
     def port(self) -> int:
@@ -116,8 +118,9 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Engine]:
-    """Everything a call needs, then the listener; on leaving, calls in progress may finish."""
+async def running(settings: Settings, sock: socket.socket | None = None) -> AsyncIterator[Engine]:
+    """Everything a call needs, then the listener (on `sock` if given); on leaving, calls in
+    progress may finish."""
     async with contextlib.AsyncExitStack() as stack:
         settings.state.mkdir(parents=True, exist_ok=True)
         database = open_engine(settings.journal_database)
@@ -174,7 +177,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
         if settings.speech_port:
             speech = SpeechSettings(port=settings.speech_port, workers=settings.speech_workers)
             listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
-        engine = Engine(settings, services, scenarios, journal, bus)
+        engine = Engine(settings, services, scenarios, journal, bus, patience=settings.drain)
         engine.server = AgiServer(
             engine.handle,
             prompts,
@@ -182,6 +185,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
             port=settings.agi_port,
             key=settings.agi_key.get_secret_value(),
             listener=listener,
+            sock=sock,
         )
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()
@@ -192,7 +196,7 @@ async def running(settings: Settings) -> AsyncIterator[Engine]:
             ):
                 yield engine
         finally:
-            cut = await engine.server.drain(settings.drain)
+            cut = await engine.server.drain(engine.patience)
             if cut:
                 log.warning("%d calls were cut short; Asterisk comes back with them", cut)
 

@@ -84,6 +84,9 @@ class Settings(BaseModel):
     drain: float = Field(
         30.0, ge=0, description="Seconds calls may go on after a stop is asked for."
     )
+    restart_drain: float = Field(
+        300.0, ge=0, description="Seconds calls may go on in the old engine after a restart."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
 
     @field_validator("database_url", "lookup_database_url", "update_database_url")

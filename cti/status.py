@@ -35,8 +35,10 @@ class StatusFile:
                 await self.write()
                 await asyncio.sleep(EVERY)
         finally:
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                # After a restart it is the next engine's.
+                if json.loads(self._path.read_text("utf-8"))["pid"] == os.getpid():
+                    self._path.unlink(missing_ok=True)
 
     async def write(self) -> None:
         """Write if something changed, or a beat is over."""

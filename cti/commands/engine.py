@@ -1,21 +1,39 @@
-"""`santral engine`: serve calls until told to stop."""
+"""`santral engine` and `santral restart`: serve calls until told to stop; upgrade meanwhile."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import os
 import signal
+import socket
 import sys
-from typing import Any
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
 
 from cti.settings import Settings
+from ivr.errors import EngineDown
 
-EXAMPLE = """example:
+EXAMPLE: Final = """example:
   SANTRAL_AGI_PORT=4573 santral engine      serve the flows in ./scenarios to Asterisk
 
-Stops on SIGTERM or Ctrl-C: new calls are refused at once, calls in progress may finish.
+Stops on SIGTERM or Ctrl-C: new calls are refused at once, calls in progress may finish. An engine
+that dies is followed by another one at once, which takes up its calls. See also: santral restart.
 """
+RESTART: Final = """example:
+  git pull && santral restart      serve with the new code; nobody on the line notices
+
+The engine that runs takes no more calls once the new one is ready; its calls go on in it for up to
+SANTRAL_RESTART_DRAIN seconds, and those that are not over by then in the new one. When the new one
+does not start, the old one goes on. Exit 0: the new one serves. Exit 1: the old one does.
+"""
+RESTART_TIME: Final = 150.0  # seconds
+LOOK_EVERY: Final = 0.1
+# What takes long to import: it is there before the process has to serve.
+WORKER_NEEDS: Final = ("cti.main", "uvloop", "aiosqlite", "asyncpg", "phonenumbers")
 
 
 def add_commands(commands: Any) -> None:
@@ -25,29 +43,117 @@ def add_commands(commands: Any) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    engine.add_argument(
+        "--no-standby",
+        action="store_true",
+        help="save the memory of a second process: a dead engine is replaced in seconds",
+    )
+    engine.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
     engine.set_defaults(run=run_engine)
+    restart = commands.add_parser(
+        "restart",
+        help="let a new engine take over from the one that runs, under live calls",
+        epilog=RESTART,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    restart.set_defaults(run=run_restart)
 
 
 def run_engine(arguments: argparse.Namespace) -> int:
-    import uvloop
-
     settings = Settings.from_environment()
     logging.basicConfig(
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+    if arguments.worker is not None:
+        return _work(settings, arguments.worker)
+    asyncio.run(_keep(settings, standby=not arguments.no_standby))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
-    from cti.main import running  # wires everything; slow to import for a mere --help
+async def _keep(settings: Settings, *, standby: bool) -> None:
+    from cti.keeper import Keeper
 
-    stop = asyncio.Event()
+    keeper = Keeper(settings, lambda line: print(line, flush=True), standby=standby)
+    loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    async with running(settings) as engine:
+        loop.add_signal_handler(signal_, keeper.stop)
+    loop.add_signal_handler(signal.SIGHUP, keeper.restart)
+    try:
+        await keeper.run()
+    except OSError as error:
+        where = f"{settings.agi_host}:{settings.agi_port}"
+        raise EngineDown(f"no calls can be taken at {where}: {error.strerror}") from error
+
+
+def _work(settings: Settings, listening: int) -> int:
+    """One engine process, on the keeper's socket."""
+    from ivr.speech.parent import die_with_parent
+
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the keeper
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for name in WORKER_NEEDS:
+        import_module(name)
+    import uvloop
+
+    print("standby", flush=True)
+    if sys.stdin.readline() != "serve\n":
+        return 0
+    sock = socket.socket(fileno=listening)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, sock))
+    return 0
+
+
+async def _serve(settings: Settings, sock: socket.socket) -> None:
+    from cti.main import running
+
+    stop, patience = asyncio.Event(), settings.drain
+
+    def handed_over() -> None:
+        nonlocal patience
+        patience = settings.restart_drain
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, handed_over)
+    async with running(settings, sock) as engine:
         print(f"ready agi={engine.port}", flush=True)
         await stop.wait()
+        engine.patience = patience
+
+
+def run_restart(arguments: argparse.Namespace) -> int:
+    from cti.keeper import read_news
+
+    state = Settings.from_environment().state
+    state = state if read_news(state) else state / "demo"
+    before = read_news(state)
+    if before is None:
+        raise EngineDown("no engine runs here; `santral engine` starts one")
+    os.kill(before.pid, signal.SIGHUP)
+    print("starting the new engine ...", flush=True)
+    return _watch(state, before.restarts, time.monotonic() + RESTART_TIME)
+
+
+def _watch(state: Path, restarts: int, until: float) -> int:
+    from cti.keeper import read_news
+
+    while time.monotonic() < until:
+        news = read_news(state)
+        if news is None:
+            raise EngineDown("the engine has ended")
+        if news.restarts > restarts:
+            if news.failed:
+                print(news.failed)
+                return 1
+            old = ", ".join(map(str, news.draining))
+            rest = f"; calls in progress go on in process {old}" if old else ""
+            print(f"process {news.worker} takes the calls now{rest}")
+            return 0
+        time.sleep(LOOK_EVERY)
+    print("the new engine has not begun to serve in time; the old one goes on")
+    return 1

@@ -33,7 +33,8 @@ class AgiServer:
 
     `handle` gets each call; when it returns or raises, the socket is closed and the dialplan goes
     on. With a `key` every header has to carry it. `start` has to be awaited when everything the
-    handler needs is ready.
+    handler needs is ready. It listens at `host` and `port`, or on a bound socket, `sock`, which
+    other processes may share: callers who knock between two of them are served by the next.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class AgiServer:
         *,
         host: str = "127.0.0.1",
         port: int = 4573,
-        reuse_port: bool = False,
+        sock: socket.socket | None = None,
         key: str = "",
         listener: Listener | None = None,
         header_deadline: float = HEADER_DEADLINE,
@@ -53,7 +54,7 @@ class AgiServer:
         self._handle = handle
         self._prompts = prompts
         self._address = (host, port)
-        self._reuse_port = reuse_port
+        self._socket = sock
         self._key = key.encode()
         self._listener = listener
         self._header_deadline = header_deadline
@@ -79,14 +80,19 @@ class AgiServer:
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken."""
         host, port = self._address
-        self._server = await asyncio.get_running_loop().create_server(
+        loop = asyncio.get_running_loop()
+        if self._socket is not None:
+            self._server = await loop.create_server(
+                self._accept, sock=self._socket, backlog=BACKLOG
+            )
+            return
+        self._server = await loop.create_server(
             self._accept,
             host,
             port,
             family=socket.AF_UNSPEC,
             backlog=BACKLOG,
             reuse_address=True,
-            reuse_port=self._reuse_port or None,
         )
 
     async def drain(self, timeout: float) -> int:

@@ -43,7 +43,9 @@ class Listener:
 
     async def __aenter__(self) -> Listener:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.settings.host, self.settings.port)
+        # Two may listen for a moment: the old engine's and the new one's, at a restart.
+        host, port = self.settings.host, self.settings.port
+        site = web.TCPSite(self._runner, host, port, reuse_port=port != 0)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
