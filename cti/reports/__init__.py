@@ -1,0 +1,58 @@
+"""Reports: one file each, pure over the store. `docs/reports.md` defines every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cti.reports import agents, busiest, callers, calls, queues, steps, surveys, worst
+from cti.reports.query import Query, behind
+from cti.reports.table import Table
+from ivr.errors import BadInput
+from ivr.flow.finding import meant
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report by its name. `timed`: it has a row for each slot of the query's unit."""
+
+    name: str
+    title: Mapping[str, str]
+    make: Callable[[AsyncConnection, Query], Awaitable[Table]]
+    timed: bool = False
+
+
+_MODULES: Final = (calls, queues, agents, steps, surveys, busiest, callers, worst)
+REPORTS: Final[Mapping[str, Report]] = {
+    module.NAME: Report(module.NAME, module.TITLE, module.report, module in (calls, queues))
+    for module in _MODULES
+}
+
+
+def find(name: str) -> Report:
+    """`BadInput` for a report that there is not."""
+    try:
+        return REPORTS[name]
+    except KeyError:
+        raise BadInput(
+            f"There is no report {name!r}{meant(name, REPORTS)}. There are: {', '.join(REPORTS)}."
+        ) from None
+
+
+async def make(engine: AsyncEngine, name: str, query: Query) -> Table:
+    """A report's table. Raises `BadInput`."""
+    report = find(name)
+    async with engine.connect() as connection:
+        return await report.make(connection, query)
+
+
+async def calls_behind(
+    engine: AsyncEngine, name: str, query: Query, where: Mapping[str, str], limit: int = 1000
+) -> list[str]:
+    """The ids of the calls that a cell counts: the row's `where` and the column's together."""
+    of = {"queues": "visits", "agents": "visits", "steps": "steps"}.get(find(name).name, "calls")
+    async with engine.connect() as connection:
+        return await behind(connection, query, of, where, limit)

@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -235,13 +234,15 @@ async def _store(connection: AsyncConnection, ids: Sequence[str], made: Sequence
     for one in made:
         row = {name: getattr(one, name) for name in _FACTS} | {"quarter": one.quarter}
         rows.append(row)
-        own = {"call": one.call, "quarter": one.quarter}
-        steps += [asdict(step) | own for step in one.steps.values()]
+        for step in one.steps.values():
+            own = {name: getattr(step, name) for name in _STEP}
+            steps.append(own | {"call": one.call, "quarter": row["quarter"]})
     await connection.execute(insert(call_facts), rows)
     if steps:
         await connection.execute(insert(call_steps), steps)
 
 
+_STEP: Final = [column.name for column in call_steps.c if column.name not in ("call", "quarter")]
 _FACTS: Final = [column.name for column in call_facts.c if column.name != "quarter"]
 
 
@@ -278,10 +279,16 @@ def _sums(into: Table, source: Table, sums: Mapping[str, Any], where: Any) -> In
 
 
 def _sum_queues(quarters: Iterable[int] | None = None) -> Insert:
+    where = _within(queue_visits.c.quarter, quarters)
+    return _sums(rollup_queues, queue_visits, visit_measures(), where)
+
+
+def visit_measures() -> dict[str, Any]:
+    """What is summed of visits to queues; the columns of `rollup_queues`."""
     c = queue_visits.c
     over = case((c.left > 0, c.left - c.entered), else_=0.0)
     talk = case((and_(c.outcome == "handled", c.ended > 0), c.ended - c.left - c.held), else_=0.0)
-    sums: dict[str, Any] = {
+    return {
         "visits": func.count(),
         "transferred": func.sum(case((c.ended_by == "transfer", 1), else_=0)),
         "waited": func.sum(over),
@@ -294,7 +301,6 @@ def _sum_queues(quarters: Iterable[int] | None = None) -> Insert:
             for limit in WAITS
         },
     }
-    return _sums(rollup_queues, queue_visits, sums, _within(c.quarter, quarters))
 
 
 async def _sum_spans(connection: AsyncConnection, quarters: range, now: float) -> None:

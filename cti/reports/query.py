@@ -1,0 +1,243 @@
+"""What is asked of a report, and the sums that answer it: from roll-ups, or from the calls' own
+facts where a filter looks at something that the roll-ups do not hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cti.db.models import (
+    call_facts,
+    call_steps,
+    queue_visits,
+    rollup_calls,
+    rollup_queues,
+    rollup_steps,
+)
+from cti.reports.facts import QUARTER
+from cti.reports.period import Period, Unit, slot, slot_size
+from cti.reports.rollups import visit_measures
+from ivr.errors import BadInput
+
+Sums = dict[tuple[Any, ...], dict[str, float]]
+FILTERS: Final = (
+    "queue", "agent", "campaign", "caller", "flow", "version", "line", "direction", "language",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A report's period, its unit of time, and filters; an empty one filters nothing."""
+
+    period: Period
+    unit: Unit = "day"
+    queue: str = ""
+    agent: str = ""
+    campaign: str = ""
+    caller: str = ""
+    flow: str = ""
+    version: str = ""
+    line: str = ""
+    direction: str = ""
+    language: str = ""
+
+    @property
+    def filters(self) -> Mapping[str, str]:
+        return {name: getattr(self, name) for name in FILTERS if getattr(self, name)}
+
+
+NAMES: Final = frozenset(field.name for field in fields(Query))
+
+
+def conditions(table: Table, query: Query) -> list[ColumnElement[bool]] | None:
+    """The query's filters as conditions on a table; None when the table cannot answer them."""
+    found = []
+    for name, value in query.filters.items():
+        if name not in table.c:
+            return None
+        column = table.c[name]
+        if name == "version":
+            found.append(column.startswith(value, autoescape=True))
+        else:
+            found.append(column == value)
+    return found
+
+
+async def call_sums(
+    connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool = True
+) -> Sums:
+    """Sums of calls by slot of time (first) and by columns of the facts."""
+    names = ("questions", "no_inputs", "no_matches", "faults", "resumed", "seconds")
+    where = conditions(rollup_calls, query)
+    table = rollup_calls
+    if where is None or any(name not in rollup_calls.c for name in by):
+        table = call_facts
+        where = conditions(call_facts, query)
+    if where is None:
+        raise _cannot(query, call_facts)
+    count = func.count() if table is call_facts else func.sum(table.c.calls)
+    sums = {"calls": count} | {name: func.sum(table.c[name]) for name in names}
+    return await _sums(connection, query, table, where, by, sums, slots)
+
+
+async def visit_sums(
+    connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool = True
+) -> Sums:
+    """Sums of visits to queues; filters on the call itself are looked up in its facts."""
+    c = rollup_queues.c
+    where = conditions(rollup_queues, query)
+    if where is None:
+        where = [_visits_of_calls(query)]
+        return await _raw_visits(connection, query, where, by, slots)
+    keys = {column.name for column in rollup_queues.primary_key}
+    sums: dict[str, Any] = {
+        column.name: func.sum(column) for column in c if column.name not in {*keys, "longest"}
+    }
+    sums["longest"] = func.max(c.longest)
+    return await _sums(connection, query, rollup_queues, where, by, sums, slots)
+
+
+async def _raw_visits(
+    connection: AsyncConnection,
+    query: Query,
+    where: list[ColumnElement[bool]],
+    by: Sequence[str],
+    slots: bool,
+) -> Sums:
+    return await _sums(connection, query, queue_visits, where, by, visit_measures(), slots)
+
+
+def _visits_of_calls(query: Query) -> ColumnElement[bool]:
+    c, f = queue_visits.c, call_facts.c
+    own = [c[name] == value for name, value in query.filters.items() if name in ("queue", "agent")]
+    rest = [name for name in query.filters if name not in ("queue", "agent")]
+    if any(name not in f for name in rest):
+        raise _cannot(query, call_facts)
+    # a call joins its queues at most a day after it began
+    near = f.quarter.between(query.period.first - 96, query.period.stop)
+    theirs = [f[name] == query.filters[name] for name in rest]
+    return and_(*own, c.call.in_(select(f.call).where(near, *theirs)))
+
+
+async def step_sums(
+    connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool = False
+) -> Sums:
+    """Sums of steps. Filters on anything but flow and version are looked up in the calls' facts."""
+    names = (
+        "visits", "keys", "speech", "no_inputs", "no_matches", "unsure", "faults", "hung_up",
+        "ended",
+    )  # fmt: skip
+    where = conditions(rollup_steps, query)
+    table = rollup_steps
+    if where is None:
+        table = call_steps
+        f = call_facts.c
+        theirs = conditions(call_facts, query)
+        if theirs is None:
+            raise _cannot(query, call_facts)
+        near = f.quarter.between(query.period.first, query.period.stop - 1)
+        where = [call_steps.c.call.in_(select(f.call).where(near, *theirs))]
+    count = func.count() if table is call_steps else func.sum(table.c.calls)
+    sums = {"calls": count} | {name: func.sum(table.c[name]) for name in names}
+    return await _sums(connection, query, table, where, by, sums, slots)
+
+
+async def _sums(
+    connection: AsyncConnection,
+    query: Query,
+    table: Table,
+    where: Sequence[ColumnElement[bool]],
+    by: Sequence[str],
+    sums: Mapping[str, Any],
+    slots: bool,
+) -> Sums:
+    """Group by slot and columns, one query for each part between two clock changes."""
+    found: Sums = {}
+    size = slot_size(query.unit)
+    for part in query.period.parts():
+        at = (table.c.quarter * QUARTER + part.offset) // size if slots else literal(0)
+        columns = [table.c[name] for name in by]
+        asked: Select[Any] = select(at.label("slot"), *columns, *sums.values())
+        asked = asked.where(table.c.quarter >= part.first, table.c.quarter < part.end, *where)
+        asked = asked.group_by(*([at] if slots else []), *columns)
+        for number, *rest in await connection.execute(asked):
+            key = (slot(query.unit, part, int(number)) if slots else (0, ""), *rest[: len(by)])
+            add(found, key, dict(zip(sums, rest[len(by) :], strict=True)))
+    return found
+
+
+def add(into: Sums, key: tuple[Any, ...], values: Mapping[str, Any]) -> None:
+    """Add values to those of the same key; the longest is the longest of both."""
+    there = into.setdefault(key, defaultdict(float))
+    for name, value in values.items():
+        number = float(value or 0)
+        there[name] = max(there[name], number) if name == "longest" else there[name] + number
+
+
+def merged(sums: Sums, key: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Sums:
+    """The same sums by fewer keys."""
+    found: Sums = {}
+    for old, values in sums.items():
+        add(found, key(old), values)
+    return found
+
+
+def _cannot(query: Query, table: Table) -> BadInput:
+    wrong = [name for name in query.filters if name not in table.c]
+    return BadInput(f"This report cannot be filtered by {', '.join(wrong)}.")
+
+
+def _recurring(
+    column: ColumnElement[int], query: Query, name: str, value: int
+) -> ColumnElement[bool]:
+    """Whether a quarter is at an hour of the day, or on a day of the week (0: Monday)."""
+    cases = []
+    for part in query.period.parts():
+        local = column * QUARTER + part.offset
+        number = local // 3600 % 24 if name == "hour_of_day" else (local // 86400 + 3) % 7
+        cases.append(and_(column >= part.first, column < part.end, number == value))
+    return or_(*cases)
+
+
+async def behind(
+    connection: AsyncConnection, query: Query, of: str, where: Mapping[str, str], limit: int = 1000
+) -> list[str]:
+    """The calls behind a cell: `where` is its row's and its column's together.
+
+    Keys of `where` are columns of what the report counts (`of`), `since` and `until` (seconds since
+    1970: the row's slot), and `outcome`/`ending` with several values separated by `|`. An id stands
+    there as often as the call is counted.
+    """
+    table = {"calls": call_facts, "visits": queue_visits, "steps": call_steps}[of]
+    c = table.c
+    asked = []
+    for name, value in where.items():
+        if name in ("since", "until"):
+            edge = int(float(value) // QUARTER)
+            asked.append(c.quarter >= edge if name == "since" else c.quarter < edge)
+        elif name in ("weekday", "hour_of_day"):
+            asked.append(_recurring(c.quarter, query, name, int(value)))
+        elif name == "rated":
+            asked.append(c.mark.is_not(None))
+        elif name.endswith(">0"):
+            asked.append(c[name.removesuffix(">0")] > 0)
+        elif name in c:
+            asked.append(or_(*(c[name] == one for one in value.split("|"))))
+        else:
+            raise BadInput(f"There is no {name!r} to look for.")
+    own = conditions(table, query)
+    if own is None:
+        f = call_facts.c
+        theirs = [f[name] == value for name, value in query.filters.items() if name not in c]
+        own = [c[name] == value for name, value in query.filters.items() if name in c]
+        own.append(c.call.in_(select(f.call).where(*theirs)))
+    chosen = select(c.call).where(
+        c.quarter >= query.period.first, c.quarter < query.period.stop, *asked, *own
+    )
+    rows = await connection.execute(chosen.order_by(c.quarter.desc(), c.call).limit(limit))
+    return list(rows.scalars())

@@ -1,0 +1,87 @@
+"""What a report gives back: columns, rows, totals; and which calls stand behind a cell. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Kind = Literal["text", "slot", "count", "seconds", "percent", "number", "money", "call", "moment"]
+EMPTY: Final[Mapping[str, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`title` by language. `where` is what a cell of it adds to its row's `where`; None: there are
+    no calls of its own behind it (a mean, a share)."""
+
+    key: str
+    kind: Kind
+    title: Mapping[str, str]
+    where: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`where` tells which calls the row is about; see `behind`."""
+
+    values: Mapping[str, Any]
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`of` is what one counts: calls, visits, steps or answers."""
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    total: Row | None = None
+    of: str = "calls"
+
+    def to_dict(self, language: str = "en") -> dict[str, Any]:
+        return {
+            "report": self.name,
+            "of": self.of,
+            "columns": [
+                {
+                    "key": column.key,
+                    "kind": column.kind,
+                    "title": column.title.get(language) or column.title["en"],
+                    **({"where": dict(column.where)} if column.where is not None else {}),
+                }
+                for column in self.columns
+            ],
+            "rows": [{"values": dict(row.values), "where": dict(row.where)} for row in self.rows],
+            "total": None if self.total is None else dict(self.total.values),
+        }
+
+    def to_csv(self, language: str = "en") -> str:
+        """With a line of titles. A text that a spreadsheet would take for a formula is quoted."""
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(
+            [column.title.get(language) or column.title["en"] for column in self.columns]
+        )
+        for row in [*self.rows, *([self.total] if self.total else [])]:
+            writer.writerow([_cell(row.values.get(column.key)) for column in self.columns])
+        return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def share(part: float, whole: float) -> float | None:
+    """A percentage; None of nothing."""
+    return 100.0 * part / whole if whole else None
+
+
+def mean(total: float, count: float) -> float | None:
+    return total / count if count else None
