@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
+from cti.dialler.places import country_of, is_premium
 from cti.dialler.window import Window
 from cti.phone import e164
 from ivr.errors import BadInput
@@ -119,10 +120,41 @@ class Campaign(Model):
         return when
 
 
+class Trunk(Model):
+    """A line that calls go out by, whatever the campaign: calls at once and a second.
+
+    Only numbers of `countries` are dialled, and those that begin with one of `prefixes`; nowhere
+    else, whatever somebody puts into an order. Premium-rate numbers are dialled only by a prefix.
+    """
+
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 10
+    per_second: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ("TR",)
+    prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,14}$")], ...] = ()
+
+    def refuses(self, phone: str) -> str:
+        """Why a number must not be dialled; empty when it may be."""
+        if any(phone.startswith(prefix) for prefix in self.prefixes):
+            return ""
+        country = country_of(phone)
+        if country not in self.countries:
+            return f"numbers of {country or 'no country'} are not dialled"
+        return "it costs whoever calls it" if is_premium(phone) else ""
+
+
 class Campaigns(Model):
-    """Every campaign, by name."""
+    """Every campaign, by name, and the trunks. A trunk that is not here has the defaults."""
 
     campaigns: Annotated[Mapping[Name, Campaign], Field(min_length=1, max_length=500)]
+    trunks: Mapping[Name, Trunk] = Field(default_factory=dict)
+
+    def trunk(self, name: str) -> Trunk:
+        return self.trunks.get(name) or Trunk()
+
+    @property
+    def by_priority(self) -> list[tuple[str, Campaign]]:
+        """The most urgent first."""
+        return sorted(self.campaigns.items(), key=lambda one: -one[1].priority)
 
     def of(self, event: str) -> Mapping[str, Campaign]:
         """The campaigns that an event may lead to."""
@@ -158,6 +190,8 @@ def _fields_at(way: list[str]) -> list[str]:
     }  # fmt: skip
     if len(way) < 2:
         return list(Campaigns.model_fields)
+    if way[0] == "trunks":
+        return list(Trunk.model_fields)
     if len(way) == 2:
         return list(Campaign.model_fields)
     model = Again if len(way) > 3 else parts.get(way[2], Campaign)

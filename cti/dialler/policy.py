@@ -64,7 +64,10 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Customer:
     """Whom it is about. `lists` are the do-not-call lists the number stands on; `zone` (IANA) and
-    `country` are empty when not known; `facts` is what `when` reads as `customer`."""
+    `country` are empty when not known; `facts` is what `when` reads as `customer`.
+
+    `also` are further zones that they may live in, for all that their number tells: then the window
+    has to be open in every one of them."""
 
     phone: str
     zone: str = ""
@@ -72,11 +75,12 @@ class Customer:
     consent: bool = False
     lists: frozenset[str] = frozenset()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.zone:
+        for zone in (self.zone, *self.also) if self.zone else self.also:
             try:
-                zone_of(self.zone)
+                zone_of(zone)
             except ValueError as error:
                 raise BadInput(str(error)) from error
 
@@ -189,14 +193,17 @@ class _Search:
         self.customer, self.history, self.campaign = customer, history, campaign
         self.theirs = zone_of(customer.zone or campaign.window.zone)
         self.ours = zone_of(campaign.window.zone)
+        self.zones = (self.theirs, *map(zone_of, customer.also))
         self.met: list[Clause] = []
 
     def first(self, moment: datetime, expiry: datetime) -> datetime | None:
         """None when there is no such moment before `expiry`."""
         while moment < expiry:
-            opens = self.campaign.window.next_open(moment, self.theirs, self.customer.country)
+            others = self.zones[1:]
+            opens = self._opens(moment, expiry)
             shown = _moment((opens or moment).astimezone(self.theirs))
-            self.met.append(Clause("window", opens == moment, f"{self.theirs.key} {shown}"))
+            where = f"{self.theirs.key}{f' and {len(others)} more' if others else ''}"
+            self.met.append(Clause("window", opens == moment, f"{where} {shown}"))
             if opens is None or opens >= expiry:
                 return None
             full = self._full(opens)
@@ -204,6 +211,21 @@ class _Search:
                 return opens
             moment = next_day(opens, full)
         return None
+
+    def _opens(self, moment: datetime, expiry: datetime) -> datetime | None:
+        """The first moment from `moment` on at which it is open in every zone."""
+        window, country = self.campaign.window, self.customer.country
+        while moment < expiry:
+            later = moment
+            for zone in self.zones:
+                opens = window.next_open(later, zone, country)
+                if opens is None:
+                    return None
+                later = opens
+            if later == moment:
+                return moment
+            moment = later
+        return moment
 
     def _full(self, moment: datetime) -> ZoneInfo | None:
         """The zone whose next day has to be waited for; None when no cap is reached."""

@@ -37,6 +37,7 @@ from cti.db.models import (
     order_lines,
     orders,
     outbound_attempts,
+    outbound_events,
     outbound_jobs,
     recordings,
     survey_answers,
@@ -105,6 +106,7 @@ class PrivacyStore:
             placed = await _rows(connection, select(orders).where(orders.c.customer_id.in_(ids)))
             numbers = [order["id"] for order in placed]
             jobs = select(outbound_jobs).where(outbound_jobs.c.phone == number)
+            told = select(outbound_events).where(outbound_events.c.phone == number)
             events = select(call_events).order_by(call_events.c.call, call_events.c.sequence)
             lines = select(order_lines).where(order_lines.c.order_id.in_(numbers))
             return {
@@ -123,6 +125,7 @@ class PrivacyStore:
                 "contacts": await _rows(
                     connection, select(contacts).where(contacts.c.phone == number)
                 ),
+                "outbound_events": await _rows(connection, told),
                 "outbound_jobs": await _rows(connection, jobs),
                 "do_not_call": await _rows(
                     connection, select(do_not_call).where(do_not_call.c.phone == number)
@@ -182,7 +185,10 @@ async def _forget_rows(
         "customers": update(customers).where(customers.c.phone == number).values(nobody),
         "outbound_attempts": update(outbound_attempts)
         .where(outbound_attempts.c.phone == number)
-        .values(phone=""),
+        .values(phone="", reasons=[]),
+        "outbound_events": update(outbound_events)
+        .where(outbound_events.c.phone == number)
+        .values(phone="", facts={}, order_number=None),
         "outbound_jobs": empty_jobs(outbound_jobs.c.phone == number),
         "journal_gaps": update(journal_gaps)
         .where(journal_gaps.c.detail.contains(digits, autoescape=True))

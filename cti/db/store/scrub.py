@@ -77,7 +77,10 @@ async def scrub_calls(connection: AsyncConnection, ids: Sequence[str]) -> None:
 
 def empty_jobs(which: ColumnElement[bool]) -> Update:
     """Take the person out of outbound jobs; what became of them stays."""
-    empty: dict[str, Any] = {"phone": "", "context": {}, "order_number": None}
+    empty: dict[str, Any] = {
+        "phone": "", "customer": {}, "facts": {}, "reasons": [], "details": {},
+        "order_number": None,
+    }  # fmt: skip
     return update(outbound_jobs).where(which, outbound_jobs.c.phone != "").values(empty)
 
 

@@ -97,9 +97,12 @@ async def house(engine: AsyncEngine, url: str, tmp_path: Path) -> AsyncIterator[
             await connection.execute(
                 insert(models.outbound_jobs),
                 {
-                    "key": f"k{phone[3:6]}", "kind": "confirm", "flow": "confirm", "phone": phone,
-                    "zone": "Europe/Istanbul", "language": "tr", "order_number": "1",
-                    "context": {"name": NAME, "phone": phone}, "state": "done", "created_at": now,
+                    "key": f"k{phone[3:6]}", "event_key": "e", "event": "order.created", "campaign": "confirm",
+                    "flow": "confirm", "phone": phone, "zones": [], "country": "TR", "consent": True,
+                    "language": "tr", "order_number": "1", "customer": {"name": NAME, "phone": phone},
+                    "facts": {"name": NAME}, "state": "done", "verdict": "call", "reasons": [NAME],
+                    "decided_at": now, "details": {"said": NAME}, "event_at": now, "expires_at": now,
+                    "created_at": now,
                 },
             )  # fmt: skip
             await connection.execute(
