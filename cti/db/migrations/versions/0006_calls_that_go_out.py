@@ -1,6 +1,6 @@
 """calls that go out: events, jobs with their reasons, attempts, pace; several do-not-call lists.
 
-Revision: 0006, on top of 0004.
+Revision: 0006, on top of 0005.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from cti.db import types
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
