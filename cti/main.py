@@ -175,7 +175,11 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         await write_played_prompts(prompts, settings.announcements)
         listener = None
         if settings.speech_port:
-            speech = SpeechSettings(port=settings.speech_port, workers=settings.speech_workers)
+            speech = SpeechSettings(
+                host=settings.speech_host,
+                port=settings.speech_port,
+                workers=settings.speech_workers,
+            )
             listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
         engine = Engine(settings, services, scenarios, journal, bus, patience=settings.drain)
         engine.server = AgiServer(

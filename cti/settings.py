@@ -41,6 +41,7 @@ class Settings(BaseModel):
     lookup_database_url: str = Field(
         "", description="What lookups ask, read-only; the demo shop in `state` if empty."
     )
+    speech_host: str = Field("127.0.0.1", description="The address Asterisk reaches it at.")
     speech_port: int = Field(
         0, ge=0, le=65535, description="Where Asterisk finds our speech engine; 0: keys only."
     )
@@ -62,6 +63,24 @@ class Settings(BaseModel):
     ami_port: int = Field(5038, ge=1, le=65535, description="Its port.")
     ami_user: str = Field("", description="Its user; without one the engine runs without AMI.")
     ami_secret: SecretStr = Field(SecretStr(""), description="Its password.")
+    sip_port: int = Field(5060, ge=1, le=65535, description="Where phones and trunks call.")
+    sip_tls_port: int = Field(0, ge=0, le=65535, description="SIP over TLS; 0: not spoken.")
+    sip_certificate: Path | None = Field(None, description="Its certificate, a PEM file.")
+    sip_private_key: Path | None = Field(None, description="The certificate's key, a PEM file.")
+    rtp_ports: str = Field(
+        "10000-10199",
+        pattern=r"^\d{4,5}-\d{4,5}$",
+        description="The UDP ports of the calls' sound, two a call.",
+    )
+    external_address: str = Field(
+        "", description="The address the world reaches Asterisk at, where that is behind NAT."
+    )
+    local_networks: str = Field(
+        "", description="Networks behind the same NAT, as 10.0.0.0/8; they see our own address."
+    )
+    telephony: Path | None = Field(
+        None, description="Phones, trunks and numbers outside: docs/operations-telephony.md."
+    )
     tts: str = Field(
         "espeak-ng", description="The speech synthesiser: espeak-ng, pyttsx3 or command."
     )
@@ -135,12 +154,22 @@ class Settings(BaseModel):
             for name in given
             if name.startswith(PREFIX) and name not in NOT_SETTINGS
         }
+        # A secret may stand in a file (`SANTRAL_AMI_SECRET_FILE=/run/secrets/ami_secret`).
+        files = {
+            field: name
+            for name, field in names.items()
+            if field.endswith("_file") and field.removesuffix("_file") in cls.model_fields
+        }
         for name, field in names.items():
-            if field not in cls.model_fields:
+            if field not in cls.model_fields and field not in files:
                 near = difflib.get_close_matches(field, cls.model_fields, n=1)
                 hint = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
                 raise BadSetting(f"there is no setting {name}{hint}")
-        values = {field: given[name] for name, field in names.items()}
+        values = {field: given[name] for name, field in names.items() if field not in files}
+        for field, name in files.items():
+            if field.removesuffix("_file") in values:
+                raise BadSetting(f"{name} and {name.removesuffix('_FILE')}: give one of them")
+            values[field.removesuffix("_file")] = _file(name, given[name])
         if "LOOKUP_DATABASE_URL" in given:
             values.setdefault("lookup_database_url", given["LOOKUP_DATABASE_URL"])
         try:
@@ -149,3 +178,11 @@ class Settings(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
             raise BadSetting(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise BadSetting(f"{name}: {path} cannot be read: {reason}") from None

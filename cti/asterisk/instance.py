@@ -163,6 +163,8 @@ def _values(installation: Installation, settings: InstanceSettings, run: Path) -
         "name_characters": NAME_CHARACTERS,
         "desk_context": DESK,
         "most_files": _most_files(),
+        "transports": [("udp", settings.sip_port)]
+        + ([("tls", settings.tls_port)] if settings.tls_port else []),
     }
 
 

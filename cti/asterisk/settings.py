@@ -44,7 +44,8 @@ class Account:
 
     Desk accounts have the context `santral-desk` and can be rung; one with `santral-inbound` is a
     caller, as the demo's softphone is. The name is the SIP user name; `title` and `number` are who
-    calls, the name if empty.
+    calls, the name if empty. A `secure` phone is called over TLS and its sound is encrypted (SRTP
+    with keys from SDES, RFC 4568): a call without is refused.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Account:
     title: str = ""
     number: str = ""
     contacts: int = 1
+    secure: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name, "account")
@@ -101,6 +103,7 @@ class Trunk:
 
     `contact` is where calls are sent (`sip:host:port`), `match` the addresses calls come from
     without a password, `register` our own address when the provider wants us to register.
+    A `secure` trunk is spoken to over TLS, with encrypted sound.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Trunk:
     username: str = ""
     password: str = field(default="", repr=False)
     register: str = ""
+    secure: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name, "trunk")
@@ -141,8 +145,11 @@ class InstanceSettings:
     """Everything that is written into one instance's configuration.
 
     `agi_url` is the engine's address without a path (`agi://host:port`), `speech_url` the
-    recogniser's (`ws://host:port/path`; empty = none). `sounds` holds `<language>/santral-*.wav`;
-    none has to be there. `extra` is text added to the end of a configuration file, by its name.
+    recogniser's (`ws://host:port/path`; empty = none). `external` is the address written into SIP
+    and SDP for everybody outside `local_networks`: needed behind NAT and in a container. `inside`
+    is the Manager's and the HTTP server's address where it is not `bind`. `sounds` holds
+    `<language>/santral-*.wav`; none has to be there. `extra` is text added to the end of a
+    configuration file, by its name.
     """
 
     directory: Path
@@ -157,7 +164,13 @@ class InstanceSettings:
     ami_user: str = "santral"
     name: str = "santral"
     bind: str = LOOPBACK
+    inside: str = ""
     permit: tuple[str, ...] = ("127.0.0.1/32",)
+    external: str = ""
+    local_networks: tuple[str, ...] = ()
+    tls_port: int = 0
+    certificate: Path | None = None
+    private_key: Path | None = None
     languages: tuple[str, ...] = ("tr", "en")
     country: str = "tr"
     sounds: Path | None = None
@@ -197,6 +210,11 @@ class InstanceSettings:
             raise BadSetting("The secrets of an Asterisk instance have 12 characters or more.")
         check_name(self.name, "instance")
         check_name(self.ami_user, "AMI user")
+        if self.tls_port and not (self.certificate and self.private_key):
+            raise BadSetting("SIP over TLS takes a certificate and its private key.")
+        secure = [one.secure for one in self.accounts] + [one.secure for one in self.trunks]
+        if any(secure) and not self.tls_port:
+            raise BadSetting("A secure phone or trunk takes SIP over TLS: set its port.")
         # The dialplan separates its words with these, and would cut a path there.
         if re.search(r"[,;&|^\"'$\[\]()\n]", str(self.directory) + str(self.sounds or "")):
             raise BadSetting(f"Asterisk cannot use a directory of this name: {self.directory}")

@@ -13,6 +13,7 @@ from cti.settings import HOME
 EXAMPLE = """examples:
   santral test                 everything this machine can run; the rest is skipped by name
   santral test --unit          what needs no Asterisk, database server or browser (under a minute)
+  santral test --compose       also build the images and bring the containers up (minutes)
   santral test -- -k menu -x   anything after -- goes to pytest
 """
 UNIT = "not asterisk and not browser and not postgres and not compose"

@@ -1,0 +1,239 @@
+"""The containers, brought up for real: built, called through the published ports, taken down."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cti.asterisk.ports import free_port_range
+from cti.commands.running import new_secrets
+from cti.demo_shop import CALLER, ORDER
+from cti.settings import Settings
+from cti.softphone import Phone, Prompt, in_order, until
+from cti.softphone.correlation import Recording
+from tests.compose.docker_engine import Docker, NoEngine, build_secrets, docker_engine
+
+pytestmark = pytest.mark.compose
+BUILD, UP = 900.0, 240.0  # seconds
+PORTS = 24
+# Runs in the engine's container: the files this caller should hear, and their sound.
+EXPECTED = """
+import asyncio, base64, json, types
+from cti.demo_call import expected_files
+from cti.settings import Settings
+demo = types.SimpleNamespace(settings=Settings.from_environment(), espeak="espeak-ng")
+files = asyncio.run(expected_files(demo))
+sound = lambda path: base64.b64encode(path.read_bytes()).decode()
+print(json.dumps({name: [sound(path) for path in paths] for name, paths in files.items()}))
+"""
+
+
+@dataclass
+class Compose:
+    """One project of our containers."""
+
+    docker: Docker
+    environment: dict[str, str]
+    project: str
+    sip_port: int
+    password: str = field(repr=False)
+
+    def run(self, *words: str, timeout: float = 60.0, check: bool = True) -> str:
+        files = ("-f", "docker-compose.yml")
+        if self.docker.made_here:
+            files += ("-f", "containers/mirror.yml")
+        done = self.docker.run(
+            *("compose", "-p", self.project, *files, *words),
+            timeout=timeout,
+            check=check,
+            **self.environment,
+        )
+        return done.stdout
+
+    def inside(self, service: str, *words: str, timeout: float = 60.0, check: bool = True) -> str:
+        return self.run("exec", "-T", service, *words, timeout=timeout, check=check)
+
+    def sql(self, query: str) -> str:
+        password = "export PGPASSWORD=$(cat /run/secrets/database_password)"
+        return self.inside("postgres", "sh", "-c", f'{password}; psql -U santral -Atc "$0"', query)
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        container = self.run("ps", "-aq", service).strip()
+        found = self.docker.run("inspect", container, timeout=20).stdout
+        return dict(json.loads(found)[0])
+
+
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
+    """Everything up and well; afterwards everything down, volumes and networks too."""
+    state = Settings.from_environment().state
+    try:
+        with docker_engine(state) as docker:
+            # Where the engine sees it, whichever root it was given.
+            home = state / "docker-home" if docker.made_here else tmp_path_factory.mktemp("home")
+            yield from _up(docker, home.resolve() / f"project-{secrets.token_hex(3)}")
+    except NoEngine as reason:
+        pytest.skip(str(reason))
+
+
+def _up(docker: Docker, home: Path) -> Iterator[Compose]:
+    home.mkdir(mode=0o700)
+    made = new_secrets(home)
+    for name, text in made.items():
+        (home / name).write_text(text + "\n")
+        (home / name).chmod(0o444)
+    first, _ = free_port_range(PORTS)
+    environment = {
+        "SANTRAL_SECRETS": str(home),
+        "SANTRAL_EXTERNAL_ADDRESS": "127.0.0.1",
+        "SANTRAL_SIP_PUBLISH": f"127.0.0.1:{first}",
+        "SANTRAL_RTP_PORTS": f"{first + 4}-{first + PORTS - 1}",
+        "SANTRAL_RTP_PUBLISH": f"127.0.0.1:{first + 4}-{first + PORTS - 1}",
+        "SANTRAL_WEB_PUBLISH": f"127.0.0.1:{first + 1}",
+        "SANTRAL_SUBNET": f"172.30.{100 + secrets.randbelow(100)}.0/24",
+    }
+    if docker.made_here:
+        environment |= build_secrets(home)
+    compose = Compose(docker, environment, home.name, first, made["phone_password"])
+    try:
+        compose.run("build", timeout=BUILD)
+        try:
+            compose.run("up", "--wait", timeout=UP)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{compose.run('logs', '--tail', '40')}") from error
+        compose.inside("santral", "santral", "shop")
+        yield compose
+    finally:
+        compose.run("down", "--volumes", "--timeout", "20", timeout=120)
+        for path in home.iterdir():
+            path.unlink()
+        home.rmdir()
+
+
+def test_all_of_it_is_up_and_well(compose: Compose) -> None:
+    for service in ("postgres", "asterisk", "santral"):
+        assert compose.inspect(service)["State"]["Health"]["Status"] == "healthy"
+    assert compose.inspect("configure")["State"]["ExitCode"] == 0
+
+
+async def test_a_caller_hears_their_order_through_the_published_ports(compose: Compose) -> None:
+    files = json.loads(compose.inside("santral", "python", "-c", EXPECTED).splitlines()[-1])
+    sounds = {
+        name: [_prompt(Path(compose.environment["SANTRAL_SECRETS"]), one) for one in pieces]
+        for name, pieces in files.items()
+    }
+    server = ("127.0.0.1", compose.sip_port)
+    async with Phone("demo", server=server, password=compose.password) as phone:
+        call = await phone.dial("100", ring_for=20)
+        for prompt, keys in (("main", "1"), ("ask_number", f"{ORDER}#")):
+            await call.wait_for(until.prompt(sounds[prompt][0], least=0.5), 30, prompt)
+            await call.press(keys)
+        await call.until_over(60)
+    pieces = in_order(Recording(call.heard), sounds["status"])
+    assert len(pieces) == len(sounds["status"]) > 3
+    assert all(piece.whole for piece in pieces)
+
+
+def test_the_call_is_in_the_journal_of_postgresql(compose: Compose) -> None:
+    query = f"select caller, flow, why from calls where caller = '{CALLER}'"
+    said = compose.sql(query)
+    assert said.split() == [f"{CALLER}|order_line|hangup"]
+
+
+@pytest.mark.parametrize("service", ["postgres", "asterisk", "santral"])
+def test_nobody_is_root_and_nothing_can_be_written(compose: Compose, service: str) -> None:
+    assert compose.inside(service, "id", "-u").strip() != "0"
+    host = compose.inspect(service)["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    refused = compose.inside(service, "sh", "-c", "echo x >/usr/new", check=False)
+    assert "Read-only file system" in refused or "Permission denied" in refused
+
+
+def test_no_secret_is_in_an_image_or_in_the_environment(compose: Compose) -> None:
+    home = Path(compose.environment["SANTRAL_SECRETS"])
+    wanted = ("ami_secret", "agi_key", "database_password", "phone_password")
+    found = {name: (home / name).read_text().strip() for name in wanted}
+    for service in ("postgres", "asterisk", "santral", "configure"):
+        told = json.dumps(compose.inspect(service)["Config"])
+        image = compose.inspect(service)["Image"]
+        told += compose.docker.run("history", "--no-trunc", image, timeout=30).stdout
+        assert not [name for name in wanted if found[name] in told]
+
+
+def test_no_build_tools_are_left_in_the_images(compose: Compose) -> None:
+    for service in ("postgres", "asterisk", "santral"):
+        tools = "for tool in gcc cc make pip pip3 uv; do command -v $tool; done; true"
+        assert compose.inside(service, "sh", "-c", tools).strip() == ""
+
+
+def test_only_sip_sound_and_the_pages_are_published(compose: Compose) -> None:
+    published = {
+        service: set(compose.inspect(service)["HostConfig"]["PortBindings"] or {})
+        for service in ("postgres", "asterisk", "santral")
+    }
+    assert published["postgres"] == set()
+    assert published["santral"] == {"8080/tcp"}
+    assert all(port.endswith("/udp") for port in published["asterisk"])
+    ports = compose.inspect("santral")["HostConfig"]["PortBindings"]["8080/tcp"]
+    assert [one["HostIp"] for one in ports] == ["127.0.0.1"]
+
+
+def test_the_manager_is_not_reached_from_outside_its_network(compose: Compose) -> None:
+    """From this machine, at the address Asterisk has on the network whose ports are published."""
+    networks = compose.inspect("asterisk")["NetworkSettings"]["Networks"]
+    edge = networks[f"{compose.project}_edge"]["IPAddress"]
+    with socket.create_connection((edge, 5038), timeout=5) as line:
+        line.sendall(b"Action: Login\r\nUsername: santral\r\nSecret: ")
+        secret = Path(compose.environment["SANTRAL_SECRETS"], "ami_secret").read_bytes().strip()
+        line.sendall(secret + b"\r\n\r\n")
+        said = b""
+        while b"\r\n\r\n" not in said and (more := line.recv(4096)):
+            said += more
+    assert b"Authentication failed" in said
+
+
+def _prompt(home: Path, text: str) -> Prompt:
+    path = home / "piece.wav"
+    path.write_bytes(base64.b64decode(text))
+    return Prompt(path)
+
+
+def test_the_base_images_are_pinned() -> None:
+    from tests.compose.docker_engine import pinned_bases
+
+    bases = pinned_bases()
+    assert bases
+    assert all(name.rpartition("-")[0].rpartition("-")[2].isdigit() for name in bases), bases
+
+
+def test_a_start_without_secrets_is_refused(compose: Compose) -> None:
+    project = ("compose", "-p", f"{compose.project}-bare")
+    environment = compose.environment | {"SANTRAL_SECRETS": "/nowhere"}
+    words = (*project, "up", "--no-build", "--no-start")
+    refused = compose.docker.run(*words, timeout=60, check=False, **environment)
+    compose.docker.run(*project, "down", "--volumes", timeout=60, **environment)
+    assert refused.returncode != 0
+    assert "/nowhere" in refused.stdout
+
+
+def test_on_the_hosts_network_only_sip_and_sound_are_open(compose: Compose) -> None:
+    files = ("-f", "docker-compose.yml", "-f", "containers/host.yml")
+    done = compose.docker.run(
+        "compose", *files, "config", "--format", "json", timeout=30, **compose.environment
+    )
+    services = json.loads(done.stdout[done.stdout.index("{") :])["services"]
+    assert services["asterisk"]["network_mode"] == services["santral"]["network_mode"] == "host"
+    assert "--inside=127.0.0.1" in services["configure"]["command"]
+    assert {one["host_ip"] for one in services["postgres"]["ports"]} == {"127.0.0.1"}
+    inside = {"SANTRAL_AGI_HOST", "SANTRAL_SPEECH_HOST", "SANTRAL_AMI_HOST"}
+    assert {services["santral"]["environment"][name] for name in inside} == {"127.0.0.1"}
