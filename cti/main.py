@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from cti.bus import LocalBus
 from cti.clock import SystemClock
 from cti.db.attach import migrating
@@ -24,6 +26,7 @@ from cti.past import past_of
 from cti.phone import e164_or_same
 from cti.scenarios import Scenarios
 from cti.services.http import JsonHttp
+from cti.services.nightly import Nightly, retention_of
 from cti.services.notifier import OutboxNotifier, open_notifier
 from cti.services.outside import Allowed, open_session, words
 from cti.services.recordings import RecordingFolder
@@ -197,6 +200,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             async with (
                 in_background(scenarios.watch()),
                 in_background(StatusFile(settings.state, engine.status).run()),
+                in_background(nightly_job(settings, database).run()),
             ):
                 yield engine
         finally:
@@ -220,6 +224,14 @@ def take_tables(
     assert isinstance(services.hours, dict)
     services.hours.update(tables.hours)
     notifier.use(tables.webhooks)
+
+
+def nightly_job(settings: Settings, database: AsyncEngine) -> Nightly:
+    """What is older than the settings let it be goes every night."""
+    clock = SystemClock(settings.time_zone)
+    keep = retention_of(settings)
+    folders = settings.recordings, settings.state
+    return Nightly(database, *folders, keep, settings.retire_at, clock)
 
 
 @contextlib.asynccontextmanager

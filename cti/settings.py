@@ -6,6 +6,7 @@ import difflib
 import os
 import sysconfig
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -106,6 +107,15 @@ class Settings(BaseModel):
     restart_drain: float = Field(
         300.0, ge=0, description="Seconds calls may go on in the old engine after a restart."
     )
+    retire_at: time = Field(
+        time(3, 30), description="When what is old is removed: a time of day in `time_zone`."
+    )
+    keep_recordings: int = Field(90, ge=0, description="Days; 0 keeps them for ever.")
+    keep_personal: int = Field(
+        180, ge=0, description="Days that a call tells of a person (numbers, words, values)."
+    )
+    keep_events: int = Field(730, ge=0, description="Days that a call's whole way is kept.")
+    keep_audit: int = Field(730, ge=0, description="Days of the audit log.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
 
     @field_validator("database_url", "lookup_database_url", "update_database_url")
