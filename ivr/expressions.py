@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jinja2
-from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateError, Undefined, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -52,6 +53,11 @@ ONE_EXPRESSION = re.compile(r"\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*", re.
 SIMPLE = re.compile(
     r"\{\{ *([a-zA-Z_][a-zA-Z0-9_]*(?:\.[a-zA-Z_][a-zA-Z0-9_]*)*) *(?:\| *([a-z]+) *)?\}\}"
 )
+# What values can do to an expression. A number may grow too large while Jinja works it out ahead of
+# time, and then stands in the compiled code as the name `inf`.
+FAULTS: Final = (
+    TemplateError, ArithmeticError, TypeError, ValueError, LookupError, NameError, RecursionError,
+)  # fmt: skip
 KEYWORDS = frozenset(
     {"true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else"}
 )
@@ -119,6 +125,10 @@ def parse(source: str) -> nodes.Template:
         tree = ENVIRONMENT.parse(source)
     except TemplateError as error:
         raise BadInput(f"the expression cannot be read: {error.message}") from error
+    except RecursionError:
+        raise BadInput(f"the expression is nested more than {MAX_NESTING} deep") from None
+    except (SyntaxError, ValueError) as error:  # of Python's, for a number that is none
+        raise BadInput(f"the expression cannot be read: {error}") from error
     _check(tree, 0)
     return tree
 
@@ -130,6 +140,9 @@ def _check(node: nodes.Node, depth: int) -> None:
     if not isinstance(node, ALLOWED):
         what = "calls" if isinstance(node, nodes.Call) else type(node).__name__.lower()
         raise BadInput(f"{what} are not part of the expression language; use a filter")
+    value = node.value if isinstance(node, nodes.Const) else None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadInput("the expression holds a number that is too large")
     if isinstance(node, nodes.Filter) and node.name not in ENVIRONMENT.filters:
         known = sorted(ENVIRONMENT.filters)
         near = difflib.get_close_matches(node.name, known, n=1)
@@ -239,12 +252,12 @@ class Expression(_Source):
         """The value; `ExpressionFault` when the values it meets do not fit."""
         try:
             value = self.ready()(**variables)
-            if isinstance(value, StrictUndefined):
-                str(value)  # an undefined value says here what is missing
+            if isinstance(value, Undefined):
+                return str(value)  # what is missing is said; `x if y` without an else is empty
             return value
         except ExpressionFault:
             raise
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+        except FAULTS as error:
             raise ExpressionFault(f"'{self.source}': {error}") from error
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
@@ -283,10 +296,18 @@ class Template(_Source):
         """Nothing but text and `{{ a.b | filter }}`, as most are: the same without a parser."""
         texts = SIMPLE.split(self.source)[:: SIMPLE.groups + 1]
         found = SIMPLE.findall(self.source)
-        if any(JINJA.search(text) for text in texts) or len(self.source) > MAX_SOURCE:
+        # `{{{ name }}` is a mapping to Jinja, no brace and a value.
+        if (
+            any(JINJA.search(text) or text.endswith("{") for text in texts)
+            or len(self.source) > MAX_SOURCE
+        ):
             return False
         for dotted, filter_ in found:
-            if KEYWORDS.intersection(dotted.split(".")) or filter_ == "default":
+            if (
+                dotted.count(".") > MAX_NESTING // 2
+                or KEYWORDS.intersection(dotted.split("."))
+                or filter_ == "default"
+            ):
                 return False
             if filter_ and filter_ not in ENVIRONMENT.filters:
                 return False
@@ -345,7 +366,7 @@ class Template(_Source):
             return self.ready().render(variables)
         except ExpressionFault:
             raise
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+        except FAULTS as error:
             raise ExpressionFault(f"'{self.source}': {error}") from error
 
     @staticmethod

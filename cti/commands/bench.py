@@ -18,6 +18,7 @@ BENCHES: Final = {
     "journal": "CPU per event; --outage stops the database for a while",
     "lookup": "CPU per lookup",
     "check": "how long proving a flow of ten thousand steps takes",
+    "fuzz": "broken inputs for every parser, the sandbox and the flow loader",
     "policy": "random histories against the dialler's policy",
 }
 EXAMPLE: Final = """examples:

@@ -176,7 +176,7 @@ class Asked:
                 EndPointing(**speech),
                 bool(data.get("barge_in", False)),
             )
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise BadInput(f"a question that cannot be read: {error}") from error
 
 

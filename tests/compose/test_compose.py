@@ -218,7 +218,8 @@ def test_the_base_images_are_pinned() -> None:
 
 def test_a_start_without_secrets_is_refused(compose: Compose) -> None:
     project = ("compose", "-p", f"{compose.project}-bare")
-    environment = compose.environment | {"SANTRAL_SECRETS": "/nowhere"}
+    nowhere = {"SANTRAL_SECRETS": "/nowhere", "SANTRAL_SUBNET": "172.30.250.0/24"}
+    environment = compose.environment | nowhere
     words = (*project, "up", "--no-build", "--no-start")
     refused = compose.docker.run(*words, timeout=60, check=False, **environment)
     compose.docker.run(*project, "down", "--volumes", timeout=60, **environment)

@@ -105,3 +105,23 @@ def test_names_are_known() -> None:
         "d",
     }
     assert Expression("a > b.c").names == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["[" * 900, "(or" * 900, "{{ a." + "b." * 40 + "c }}", "1e999 > 1", "21e99999", "9991e9999٩"],
+)
+def test_what_python_itself_cannot_read_is_refused_at_load(source: str) -> None:
+    """Found by fuzzing: each of these broke something other than the flow."""
+    with pytest.raises(BadInput):
+        (Template if "{{" in source else Expression)(source)
+
+
+def test_a_mapping_in_braces_is_no_simple_template() -> None:
+    with pytest.raises(BadInput):
+        Template("{{{ order.total | money }}")
+
+
+def test_a_condition_without_an_else_is_empty() -> None:
+    assert Expression("1 if order.items > 99").evaluate(ORDER) == ""
+    assert Template("{{ 1 if order.items > 99 }}").value(ORDER) == ""

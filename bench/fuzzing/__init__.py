@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads what somebody outside wrote. `bench/fuzz.py` is the command."""
