@@ -35,6 +35,7 @@ from cti.services.updates import DatabaseUpdates, open_updates
 from cti.services.versions import Versions
 from cti.services.webhooks import Sender, kept_secret
 from cti.settings import Settings
+from cti.speech import live_choices
 from cti.status import StatusFile
 from cti.tables import Tables
 from ivr.agi.call import AgiCall
@@ -179,6 +180,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         listener = None
         if settings.speech_port:
             speech = SpeechSettings(
+                languages=live_choices(settings),
                 host=settings.speech_host,
                 port=settings.speech_port,
                 workers=settings.speech_workers,

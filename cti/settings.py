@@ -47,6 +47,14 @@ class Settings(BaseModel):
         0, ge=0, le=65535, description="Where Asterisk finds our speech engine; 0: keys only."
     )
     speech_workers: int = Field(2, ge=1, le=64, description="Recogniser processes.")
+    speech_engines: str = Field(
+        "",
+        description="Which engines hear a language, the second behind the first: "
+        "`tr=vosk:/models/tr; en=remote:ws://host:2700|vosk`; the rest as `santral models` says.",
+    )
+    transcription_engines: str = Field(
+        "", description="Likewise, for recordings after the call: a large model; else the same."
+    )
     update_database_url: str = Field(
         "", description="What updates write to; the demo shop in `state` if lookups ask it, too."
     )
@@ -134,6 +142,11 @@ class Settings(BaseModel):
     def recordings(self) -> Path:
         """Where what callers say is recorded."""
         return self.state / "recordings"
+
+    @property
+    def models(self) -> Path:
+        """Where speech models that were added are."""
+        return self.state / "models"
 
     @property
     def announcements(self) -> Path:

@@ -17,6 +17,8 @@ CHECK: Final = """examples:
   santral check scenarios/order_line.yaml  one file, with what stands beside it
   santral check --sarif > check.sarif      for editors and CI; --json for scripts
   santral check --codes                    every code there is, and what to do about it
+  santral check --speech order_line        say every menu's words in many voices, noises and speeds,
+                                           and tell which are taken for one another
 
 Prints each finding as file:line:column: severity code: message, with the path a caller would take
 to it. Exit 0: nothing but notes. Exit 1: errors or warnings. An error keeps a flow from the line.
@@ -30,6 +32,7 @@ def add_commands(commands: Any) -> None:
     form.add_argument("--json", action="store_true", help="everything, for scripts")
     form.add_argument("--sarif", action="store_true", help="SARIF 2.1.0, for editors and CI")
     form.add_argument("--codes", action="store_true", help="list the codes and stop")
+    check.add_argument("--speech", action="store_true", help="the confusion lab, for one flow")
     check.set_defaults(run=run_check)
 
     trying = _command(commands, "try", "run test conversations, without a telephone", TRY)
@@ -257,6 +260,13 @@ def run_check(arguments: argparse.Namespace) -> int:
             _say(f"{rule.code:20} {rule.severity.value:8} {rule.means} {rule.do}")
         return 0
     settings = Settings.from_environment()
+    if arguments.speech:
+        from cti.commands.confusing import check_speech
+
+        if arguments.path is None or arguments.sarif:
+            raise BadInput("--speech needs a flow's name or its file, and has no SARIF")
+        folder = _near(settings.scenarios)
+        return check_speech(_near(arguments.path), folder, settings, as_json=arguments.json)
     folder, only = _folder(arguments.path, settings)
     sounds = settings.sounds if arguments.path is None else None
     checked = check_folder(folder, sounds)

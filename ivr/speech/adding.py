@@ -231,8 +231,9 @@ def _inside(target: Path, name: str, archive: Path) -> Path:
 
 def _model_inside(folder: Path, source: str) -> Path:
     """The model in what was unpacked: at its top, or in the one folder that has one."""
-    candidates = [folder, *(one for one in sorted(folder.iterdir()) if one.is_dir())]
-    found = [one for one in candidates if is_model(one)]
+    if is_model(folder):  # not looked into: its `am` would pass for a model of the older layout
+        return folder
+    found = [one for one in sorted(folder.iterdir()) if one.is_dir() and is_model(one)]
     if len(found) != 1:
         what = "no Vosk model (am/final.mdl)" if not found else "more than one model"
         raise BadInput(f"{source} holds {what}")

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ivr.errors import BadInput, RecogniserFailed
+from ivr.errors import BadInput, BadSetting, RecogniserFailed
 from ivr.speech.engines import SHIPPED_MODELS, EngineChoice, build, shipped
 from ivr.speech.recogniser import BYTES_PER_MS, RATE, Final
 
@@ -74,6 +74,22 @@ def choices(root: Path | None = None) -> dict[str, tuple[EngineChoice, ...]]:
         if not model.ships:
             behind = tuple(one for one in chosen.get(model.language, ()) if one.engine != "vosk")
             chosen[model.language] = (EngineChoice("vosk", str(model.folder)), *behind)
+    return chosen
+
+
+def chosen_with(
+    written: str, otherwise: Mapping[str, tuple[EngineChoice, ...]]
+) -> dict[str, tuple[EngineChoice, ...]]:
+    """`otherwise`, changed by a setting: `tr=vosk:/models/tr; en=remote:ws://host:2700|vosk`.
+
+    Raises `BadSetting` for what is no such list.
+    """
+    chosen = dict(otherwise)
+    for part in filter(None, (one.strip() for one in written.split(";"))):
+        language, equals, engines = part.partition("=")
+        if not equals or not language.strip().isalpha() or not engines.strip():
+            raise BadSetting(f"'{part}' is not LANGUAGE=ENGINE|ENGINE, as tr=vosk:/models/tr")
+        chosen[language.strip()] = tuple(map(EngineChoice.parse, engines.split("|")))
     return chosen
 
 
