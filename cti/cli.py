@@ -15,7 +15,18 @@ from typing import Final
 from ivr.errors import SantralError
 
 # In the order of --help.
-AREAS: Final = ("demo", "flows", "calls", "engine", "line", "models", "bench", "running", "testing")
+AREAS: Final = (
+    "demo",
+    "flows",
+    "calls",
+    "reports",
+    "engine",
+    "line",
+    "models",
+    "bench",
+    "running",
+    "testing",
+)
 ABOUT: Final = "Santral: call flows in YAML, screen pops and order calls, on Asterisk."
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
+from cti import demo_history
 from cti.asterisk import (
     Account,
     Asterisk,
@@ -32,6 +33,7 @@ from cti.db.engine import open_engine
 from cti.db.migrate import upgrade
 from cti.demo_shop import CALLER, CALLER_NAME, seed_shop
 from cti.engine_process import EngineProcess
+from cti.reports.rollups import Rollups
 from cti.settings import Settings
 from ivr.errors import AsteriskDown, BadInput, EngineDown
 
@@ -101,11 +103,17 @@ class Demo:
 
 @contextlib.asynccontextmanager
 async def demo_running(
-    state: Path, progress: Progress, *, home: Path | None = None, **changes: Any
+    state: Path,
+    progress: Progress,
+    *,
+    home: Path | None = None,
+    history: bool = False,
+    **changes: Any,
 ) -> AsyncIterator[Demo]:
     """Everything, up and serving; on leaving nothing is left running.
 
     `state` holds what was unpacked, `home` (its `demo` if not given) this demo's instance;
+    `history`: with thirty days of calls that nobody made, for the reports.
     `changes` are to the engine's settings. Raises `BadInput` when this checkout's demo runs
     already, `CannotInstall` when something that it needs cannot be had.
     """
@@ -125,7 +133,7 @@ async def demo_running(
             "ami_secret": kept.ami_secret,
         }
         settings = Settings.model_validate(values | changes)
-        await _open_shop(settings)
+        await _open_shop(settings, progress if history else None)
         account = Account(
             ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
         )
@@ -165,11 +173,17 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
     }
 
 
-async def _open_shop(settings: Settings) -> None:
+async def _open_shop(settings: Settings, history: Progress | None) -> None:
     database = open_engine(settings.journal_database)
     try:
         await upgrade(database)
         await seed_shop(database)
+        if history is not None and not await demo_history.is_there(database):
+            history("making thirty days of calls for the reports (once) ...")
+            scale = demo_history.Scale(zone=settings.time_zone)
+            today = demo_history.until_now(zone=settings.time_zone)
+            await demo_history.write(database, scale, today)
+            await Rollups(database).rebuild()
     finally:
         await database.dispose()
 

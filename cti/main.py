@@ -24,6 +24,7 @@ from cti.db.store.outbox import OutboxStore
 from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.past import past_of
 from cti.phone import e164_or_same
+from cti.reports.worker import reports_kept
 from cti.scenarios import Scenarios
 from cti.services.http import JsonHttp
 from cti.services.nightly import Nightly, retention_of
@@ -200,6 +201,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         await engine.server.start()
         try:
             async with (
+                reports_kept(settings.journal_database, settings.reports_every),
                 in_background(scenarios.watch()),
                 in_background(StatusFile(settings.state, engine.status).run()),
                 in_background(nightly_job(settings, database).run()),

@@ -109,6 +109,9 @@ class Settings(BaseModel):
     country: str = Field("TR", pattern=r"^[A-Z]{2}$", description="For numbers without a country.")
     time_zone: str = Field("Europe/Istanbul", description="The shop's time zone.")
     currency: str = Field("TRY", pattern=r"^[A-Z]{3}$", description="The shop's currency.")
+    reports_every: float = Field(
+        20.0, ge=0, description="Seconds between two updates of the reports; 0: never."
+    )
     drain: float = Field(
         30.0, ge=0, description="Seconds calls may go on after a stop is asked for."
     )

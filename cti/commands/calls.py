@@ -81,12 +81,12 @@ async def _with_database(
     settings = Settings.from_environment()
     if arguments.demo:
         settings = settings.model_copy(update={"state": settings.state / "demo"})
-    async with _database(settings) as engine:
+    async with database_of(settings) as engine:
         return await run(arguments, settings, engine)
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def database_of(settings: Settings) -> AsyncIterator[AsyncEngine]:
     from cti.db.engine import open_engine
     from cti.db.migrate import upgrade
 

@@ -54,7 +54,8 @@ async def _demo(arguments: argparse.Namespace) -> int:
     from cti.demo import demo_running
     from cti.demo_call import call_the_shop
 
-    async with demo_running(Settings.from_environment().state, _say) as demo:
+    state = Settings.from_environment().state
+    async with demo_running(state, _say, history=not arguments.call) as demo:
         if not arguments.call:
             _say(_what_to_dial(demo))
             await demo.ended()
@@ -92,6 +93,9 @@ account calls as {demo.account.title}, {demo.account.number}.
 
     log of the engine     {demo.settings.state / "engine.log"}
     Asterisk's manager    {host}:{demo.asterisk.settings.ami_port}
+
+The reports show thirty days of calls that nobody made: `santral report calls --demo`. They go with
+`santral reports forget-demo --demo`.
 
 Ctrl-C stops everything."""
 

@@ -37,8 +37,9 @@ def find(name: str) -> Report:
     try:
         return REPORTS[name]
     except KeyError:
+        near = meant(name, REPORTS) or "."
         raise BadInput(
-            f"There is no report {name!r}{meant(name, REPORTS)}. There are: {', '.join(REPORTS)}."
+            f"There is no report {name!r}{near} There are: {', '.join(REPORTS)}."
         ) from None
 
 
