@@ -78,7 +78,7 @@ class Callbacks:
         bridge: Bridge,
         floor: Floor,
         bus: Bus,
-        queues: Queues,
+        queues: Callable[[], Queues],
         channel_for: Callable[[str], str],
         keep: Keep,
         *,
@@ -105,7 +105,7 @@ class Callbacks:
 
         Raises `BadInput` for a queue that offers none, or a number that may not be dialled.
         """
-        offer = self._queues.get(queue)
+        offer = self._queues().get(queue)
         if offer is None or offer.callback is None:
             raise BadInput(f"Queue {queue!r} offers no call-back.")
         self._channel_for(number)
@@ -171,7 +171,7 @@ class Callbacks:
 
     def _outcome(self, attempt: str, outcome: str) -> None:
         for one in list(self._all.values()):
-            offer = self._queues.get(one.queue)
+            offer = self._queues().get(one.queue)
             if one.attempt == attempt != "" and offer and offer.callback:
                 self._put(settle(one, outcome, offer.callback, self._clock()))
 

@@ -22,6 +22,7 @@ AREAS: Final = (
     "reports",
     "engine",
     "line",
+    "users",
     "models",
     "bench",
     "running",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -57,18 +57,18 @@ def message(pop: Pop) -> dict[str, Any]:
 class Crm:
     """A listener of the floor: tells the notifier of each change of a pop's state."""
 
-    def __init__(self, queues: Queues, notifier: Notifier) -> None:
+    def __init__(self, queues: Callable[[], Queues], notifier: Notifier) -> None:
         self._queues, self._notifier = queues, notifier
         self._told: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def url(self, pop: Pop) -> str:
         """The page to open beside this pop; "" when its queue has none."""
-        queue = self._queues.get(pop.queue)
+        queue = self._queues().get(pop.queue)
         return open_url(queue.crm.open, pop) if queue and queue.crm and queue.crm.open else ""
 
     def on_pop(self, pop: Pop) -> None:
-        queue = self._queues.get(pop.queue)
+        queue = self._queues().get(pop.queue)
         if not (queue and queue.crm and queue.crm.tell) or self._told.get(pop.id) == pop.state:
             return  # a revision that only brought the customer's card
         self._told[pop.id] = pop.state

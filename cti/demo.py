@@ -11,8 +11,8 @@ import contextlib
 import fcntl
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
@@ -31,6 +31,7 @@ from cti.asterisk.instance import write_private
 from cti.asterisk.ports import are_free
 from cti.db.engine import open_engine
 from cti.db.migrate import upgrade
+from cti.demo_desk import seed_desk
 from cti.demo_shop import CALLER, CALLER_NAME, seed_shop
 from cti.engine_process import EngineProcess
 from cti.reports.rollups import Rollups
@@ -54,14 +55,16 @@ class Kept:
     ami_secret: str
     agi_key: str
     password: str
+    web_port: int
 
     @classmethod
     def fresh(cls, directory: Path) -> Self:
         made = InstanceSettings.fresh(directory)
-        agi_port, speech_port = free_ports(2)
+        agi_port, speech_port, web_port = free_ports(3)
         return cls(
             made.name, made.sip_port, made.ami_port, made.http_port, made.rtp_ports, agi_port,
             speech_port, made.ami_secret, made.agi_key, Account.fresh(ACCOUNT).password,
+            web_port,
         )  # fmt: skip
 
     @classmethod
@@ -75,6 +78,7 @@ class Kept:
         ports = (
             *(kept.sip_port, kept.ami_port, kept.http_port, kept.agi_port),
             kept.speech_port,
+            kept.web_port,
         )
         return kept if are_free(ports) else None
 
@@ -88,6 +92,13 @@ class Demo:
     account: Account
     settings: Settings
     espeak: str
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the desk's users, when they were made just now."""
+
+    @property
+    def url(self) -> str:
+        """The desk's address."""
+        return f"http://{self.settings.web_host}:{self.settings.web_port}/"
 
     async def ended(self) -> NoReturn:
         """Wait until one of them ends by itself; `Fault` says which."""
@@ -131,9 +142,14 @@ async def demo_running(
             "ami_port": kept.ami_port,
             "ami_user": "santral",
             "ami_secret": kept.ami_secret,
+            "web_port": kept.web_port,
+            "web_pages": state,
+            "asterisk_etc": home / "asterisk" / "etc",
+            "asterisk_control": home / "asterisk" / "run" / "asterisk.ctl",
+            "asterisk_websocket": f"ws://127.0.0.1:{kept.http_port}/ws",
         }
         settings = Settings.model_validate(values | changes)
-        await _open_shop(settings, progress if history else None)
+        passwords = await _open_shop(settings, progress if history else None)
         account = Account(
             ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
         )
@@ -142,7 +158,7 @@ async def demo_running(
             http_port=kept.http_port, rtp_ports=kept.rtp_ports, ami_secret=kept.ami_secret,
             agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
             speech_url=f"ws://127.0.0.1:{kept.speech_port}/aeap",
-            accounts=(account,), sounds=settings.announcements,
+            accounts=(account,), queues=(), sounds=settings.announcements,
         )  # fmt: skip
         progress("starting the engine (the first time it makes the prompts) ...")
         environment = engine_environment(settings, espeak)
@@ -150,7 +166,7 @@ async def demo_running(
             EngineProcess(environment, home / "engine.log") as engine,
             Asterisk(installation, instance) as asterisk,
         ):
-            yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program))
+            yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program), passwords)
 
 
 def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
@@ -170,10 +186,26 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
         "SANTRAL_HTTP_PRIVATE": settings.http_private,
         "SANTRAL_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
         "SANTRAL_LOG_LEVEL": settings.log_level,
+        "SANTRAL_AMI_PORT": str(settings.ami_port),
+        "SANTRAL_AMI_USER": settings.ami_user,
+        "SANTRAL_AMI_SECRET": settings.ami_secret.get_secret_value(),
+        "SANTRAL_WEB_HOST": settings.web_host,
+        "SANTRAL_WEB_PORT": str(settings.web_port),
+        "SANTRAL_WEB_PAGES": str(settings.web_pages or settings.state),
+        "SANTRAL_ASTERISK_WEBSOCKET": settings.asterisk_websocket,
+        **(
+            {
+                "SANTRAL_ASTERISK_ETC": str(settings.asterisk_etc),
+                "SANTRAL_ASTERISK_CONTROL": str(settings.asterisk_control),
+            }
+            if settings.asterisk_etc
+            else {}
+        ),
     }
 
 
-async def _open_shop(settings: Settings, history: Progress | None) -> None:
+async def _open_shop(settings: Settings, history: Progress | None) -> dict[str, str]:
+    """The shop's tables, and the desk's users; gives back the passwords of new ones."""
     database = open_engine(settings.journal_database)
     try:
         await upgrade(database)
@@ -184,6 +216,7 @@ async def _open_shop(settings: Settings, history: Progress | None) -> None:
             today = demo_history.until_now(zone=settings.time_zone)
             await demo_history.write(database, scale, today)
             await Rollups(database).rebuild()
+        return await seed_desk(database, settings.scenarios)
     finally:
         await database.dispose()
 

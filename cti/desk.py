@@ -121,7 +121,7 @@ class Router:
     """Routing for the engine: what the dialplan is told of a caller who goes into a queue."""
 
     def __init__(
-        self, queues: Queues, floor: Floor, clock: Callable[[], float] = time.time
+        self, queues: Callable[[], Queues], floor: Floor, clock: Callable[[], float] = time.time
     ) -> None:
         self._queues, self._floor, self._clock = queues, floor, clock
 
@@ -129,7 +129,7 @@ class Router:
         """What the flow gave, and what the queue and the customer add; the flow's own word wins,
         but for priority, where the higher one does.
         """
-        if self._queues.get(queue) is None:
+        if self._queues().get(queue) is None:
             return dict(given)
         card = self._floor.card(call)
         asked = given.get("priority", "")
@@ -139,5 +139,5 @@ class Router:
             card.last_agent if card else "",
             card.last_spoke if card else 0.0,
         )
-        added = options(self._queues, queue, caller, self._clock())
+        added = options(self._queues(), queue, caller, self._clock())
         return added | dict(given) | {k: v for k, v in added.items() if k == "priority"}

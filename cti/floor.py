@@ -74,6 +74,8 @@ class Floor:
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._pops: dict[str, Pop] = {}
         """By the leg that rings or talks."""
+        self._told: dict[str, frozenset[str]] = {}
+        """Which phones' desks know of a call."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- what is asked of it
@@ -81,6 +83,10 @@ class Floor:
     def pops(self, interface: str) -> tuple[Pop, ...]:
         """The pops an agent has open now, oldest first."""
         return tuple(found for found in self._pops.values() if found.agent == interface)
+
+    def forget_card(self, number: str) -> None:
+        """It is read anew for the next call: something was noted, or bought."""
+        self._cards.pop(number, None)
 
     def card(self, call: str) -> Card | None:
         """The customer of a call, when our records have answered."""
@@ -140,11 +146,28 @@ class Floor:
             self._bus.publish(FLOOR, change.kind, change.key, change.value)
             if change.kind == "agent":
                 self._bus.publish(agent_topic(change.key), "agent", change.key, change.value)
-            elif change.kind == "call" and change.value is None:
-                self._drop_story(change.key, ended=True)
+            elif change.kind == "call":
+                self._tell_phones(change)
+                if change.value is None:
+                    self._drop_story(change.key, ended=True)
             elif change.kind == "live":
                 for interface in self.live.agents:
                     self._bus.publish(agent_topic(interface), "live", change.key, change.value)
+
+    def _tell_phones(self, change: Change) -> None:
+        """A call, to the desks whose phones are in it, and its end to those that were."""
+        before = self._told.pop(change.key, frozenset())
+        now = frozenset(
+            leg.endpoint
+            for leg in self.live.legs_of(change.key)
+            if leg.endpoint in self.live.agents
+        )
+        for interface in now:
+            self._bus.publish(agent_topic(interface), "call", change.key, change.value)
+        for interface in before - now:
+            self._bus.publish(agent_topic(interface), "call", change.key, None)
+        if now:
+            self._told[change.key] = now
 
     def _drop_story(self, call: str, *, ended: bool = False) -> None:
         story = self._stories.get(call)

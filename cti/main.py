@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -39,6 +40,7 @@ from cti.settings import Settings
 from cti.speech import live_choices
 from cti.status import StatusFile
 from cti.tables import Tables
+from cti.web.opening import Desking, Room, opened, prepare
 from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
 from ivr.agi.server import AgiServer
@@ -67,6 +69,8 @@ class Engine:
     calls: dict[str, Flow] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     patience: float = 0.0  # seconds that calls may go on once the engine is told to end
+    room: Room | None = None
+    desk: Desking | None = None
 
     @property
     def port(self) -> int:
@@ -77,6 +81,8 @@ class Engine:
         """One entry of a call: a new one, or one that comes back."""
         number = e164_or_same(call.info.caller, self.settings.country)
         call.info = replace(call.info, caller=number)
+        if self.room is not None:
+            call.route = partial(self.room.route, call.info.id)
         past = await past_of(call.info, self.services.journal)
         await self.scenarios.versions.need(past.entries)
         # What is saved from here on is for the next call.
@@ -105,7 +111,8 @@ class Engine:
         calls = Counter((flow.name, flow.version) for flow in self.calls.values())
         return {
             "started": self.started,
-            "ports": {"agi": self.port},
+            "ports": {"agi": self.port, "web": self.desk.port if self.desk else 0},
+            "manager": bool(self.desk and self.desk.bridge and self.desk.bridge.connected),
             "calls": len(self.calls),
             "flows": {
                 name: {"version": on.version, "since": on.since.isoformat(), "file": on.file}
@@ -155,12 +162,13 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         notifier = await stack.enter_async_context(
             open_notifier(OutboxStore(database), bus, sender, {})
         )
+        room = await prepare(settings, database, bus, lookup, journal, notifier)
         prompts = await stack.enter_async_context(open_prompts(prompt_settings(settings)))
         library = Library()
         services = Services(
             library,
             lookup,
-            journal,
+            room.journal(journal),
             SystemClock(settings.time_zone),
             updates or MISSING,
             JsonHttp(session, allowed),
@@ -187,7 +195,12 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 workers=settings.speech_workers,
             )
             listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
-        engine = Engine(settings, services, scenarios, journal, bus, patience=settings.drain)
+        desking = await stack.enter_async_context(contextlib.AsyncExitStack())
+        desk = await desking.enter_async_context(opened(room, scenarios))
+        engine = Engine(
+            settings, services, scenarios, journal, bus, patience=settings.drain, room=room,
+            desk=desk,
+        )  # fmt: skip
         engine.server = AgiServer(
             engine.handle,
             prompts,
@@ -208,6 +221,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             ):
                 yield engine
         finally:
+            await desking.aclose()  # at once: the engine that takes over opens its own
             cut = await engine.server.drain(engine.patience)
             if cut:
                 log.warning("%d calls were cut short; Asterisk comes back with them", cut)

@@ -90,6 +90,25 @@ class Settings(BaseModel):
     telephony: Path | None = Field(
         None, description="Phones, trunks and numbers outside: docs/operations-telephony.md."
     )
+    asterisk_etc: Path | None = Field(
+        None, description="Asterisk's configuration: queues and phones are written there."
+    )
+    asterisk_control: Path | None = Field(
+        None, description="Asterisk's control socket, to have it read its phones again."
+    )
+    asterisk_websocket: str = Field(
+        "", description="Asterisk's WebSocket (ws://127.0.0.1:8088/ws), for phones in the page."
+    )
+    web_host: str = Field("127.0.0.1", description="The address the desk is served at.")
+    web_port: int = Field(
+        0, ge=0, le=65535, description="Its port; 0: no desk. Loopback speaks http, a proxy https."
+    )
+    web_pages: Path | None = Field(
+        None, description="Where the pages' bundle is made and kept; in `state` if not given."
+    )
+    web_proxies: str = Field(
+        "", description="Networks of proxies whose X-Forwarded-For and -Proto are believed."
+    )
     tts: str = Field(
         "espeak-ng", description="The speech synthesiser: espeak-ng, pyttsx3 or command."
     )

@@ -56,7 +56,7 @@ def transcript(entries: Sequence[Entry]) -> Transcript:
     if not entries:
         raise ValueError("a call without events has no transcript")
     begun = entries[0].at
-    lines = [line for entry in entries for line in _lines(entry, begun)]
+    lines = [line for entry in entries for line in lines_of(entry, begun)]
     # A prompt is journalled when it is over; it is told where it began.
     lines.sort(key=lambda line: line.at)
     ended = [entry.event.why for entry in entries if isinstance(entry.event, events.CallEnded)]
@@ -115,7 +115,8 @@ def _head(entries: Sequence[Entry]) -> str:
     return "the beginning is missing"
 
 
-def _lines(entry: Entry, begun: float) -> Iterable[Line]:
+def lines_of(entry: Entry, begun: float) -> Iterable[Line]:
+    """What an entry tells, none for most; `begun` is when its call began."""
     say = _SAY.get(entry.kind)
     if say is None:
         return

@@ -85,6 +85,10 @@ class Agents:
         except KeyError:
             raise BadInput(f"There is no agent {login!r}.") from None
 
+    def works_in(self, login: str, queue: str) -> bool:
+        person = self._people.get(login)
+        return person is not None and any(seat.queue == queue for seat in person.seats)
+
     def everybody(self) -> Mapping[str, Presence]:
         return dict(self._presences)
 

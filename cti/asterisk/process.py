@@ -154,6 +154,10 @@ class Asterisk:
         if not fits_socket(self._run):
             self._run = Path(tempfile.mkdtemp(prefix="santral-"))
             self._resources.callback(shutil.rmtree, self._run, ignore_errors=True)
+            link = self.settings.control
+            link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(self._run / "asterisk.ctl")
         (self._run / "asterisk.ctl").unlink(missing_ok=True)
 
     async def _spawn(self, lock: int) -> asyncio.subprocess.Process:

@@ -227,6 +227,11 @@ class InstanceSettings:
         return self.directory / "etc"
 
     @property
+    def control(self) -> Path:
+        """Asterisk's control socket, or a link to it."""
+        return self.directory / "run" / "asterisk.ctl"
+
+    @property
     def log(self) -> Path:
         """The file with every notice, warning and error."""
         return self.directory / "log" / "messages.log"

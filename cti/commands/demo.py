@@ -91,6 +91,10 @@ and dial
 Order 1234 is on its way, 1235 waits to be confirmed, 1236 to be paid; they are found because this
 account calls as {demo.account.title}, {demo.account.number}.
 
+The desk is at {demo.url}
+
+{users_of(demo)}
+
     log of the engine     {demo.settings.state / "engine.log"}
     Asterisk's manager    {host}:{demo.asterisk.settings.ami_port}
 
@@ -98,6 +102,24 @@ The reports show thirty days of calls that nobody made: `santral report calls --
 `santral reports forget-demo --demo`.
 
 Ctrl-C stops everything."""
+
+
+def users_of(demo: Any) -> str:
+    """Who may sign in at the desk, with their passwords if they are new."""
+    from cti.demo_desk import PEOPLE
+
+    if not demo.passwords:
+        names = ", ".join(f"{login} ({role})" for login, _, role, *_ in PEOPLE)
+        return (
+            f"    {names}\n"
+            "    Their passwords were shown at the first start;\n"
+            "    `santral user password --demo ayse` makes a new one."
+        )
+    rows = [
+        f"    {login:8} {role:11} {demo.passwords[login]}   {name}"
+        for login, name, role, *_ in PEOPLE
+    ]
+    return "\n".join([*rows, "    (these passwords are shown this once)"])
 
 
 def lines_of(folder: Path) -> str:

@@ -122,6 +122,8 @@ async def _serve(settings: Settings, sock: socket.socket) -> None:
     loop.add_signal_handler(signal.SIGUSR1, handed_over)
     async with running(settings, sock) as engine:
         print(f"ready agi={engine.port}", flush=True)
+        if engine.desk is not None and engine.desk.first_password:
+            _tell_once(settings, engine.desk.first_password)
         await stop.wait()
         engine.patience = patience
 
@@ -157,3 +159,17 @@ def _watch(state: Path, restarts: int, until: float) -> int:
         time.sleep(LOOK_EVERY)
     print("the new engine has not begun to serve in time; the old one goes on")
     return 1
+
+
+def _tell_once(settings: Settings, password: str) -> None:
+    """The first admin's password: on the terminal, or in a file only its owner can read; never in
+    a log."""
+    if sys.stderr.isatty():
+        text = f"The desk's first user is admin, with the password {password} (shown this once)."
+        print(text, file=sys.stderr, flush=True)
+        return
+    from cti.asterisk.instance import write_private
+
+    path = settings.state / "first-admin"
+    write_private(path, f"admin {password}\n")
+    print(f"The desk's first user is admin; the password is in {path}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,6 +74,16 @@ class DatabaseLookup:
         """The first row of a query, or None. Gives up after `deadline` or the query's own, in
         seconds. `LookupFailed` never tells a parameter's value.
         """
+        found = await self.rows(query, parameters, deadline, 1)
+        return found[0] if found else None
+
+    def knows(self, query: str) -> bool:
+        return query in self._compiled
+
+    async def rows(
+        self, query: str, parameters: Mapping[str, Any], deadline: float, most: int
+    ) -> list[dict[str, Any]]:
+        """The first rows of a query, at most so many; else as `find`."""
         known = self._compiled.get(query)
         if known is None:
             raise LookupFailed(f"there is no query '{query}'")
@@ -81,11 +91,11 @@ class DatabaseLookup:
         loop = asyncio.get_running_loop()
         until = loop.time() + min(deadline, known.query.deadline)
         try:
-            return await self._ask(known, values, until)
+            return await self._ask(known, values, until, most)
         except _Lost:  # a restarted server, say: the next line is a new one
             if loop.time() < until:
                 with contextlib.suppress(_Lost):
-                    return await self._ask(known, values, until)
+                    return await self._ask(known, values, until, most)
         raise LookupFailed(f"query '{query}': no answer in time, or the database is gone")
 
     async def close(self) -> None:
@@ -95,13 +105,15 @@ class DatabaseLookup:
         if self._ending:
             await asyncio.wait(self._ending, timeout=5.0)
 
-    async def _ask(self, known: _Compiled, values: Row, until: float) -> dict[str, Any] | None:
+    async def _ask(
+        self, known: _Compiled, values: Row, until: float, most: int
+    ) -> list[dict[str, Any]]:
         async with self._room:
             line = self._idle.pop() if self._idle else await self._open(until)
             timer = asyncio.get_running_loop().call_at(until, line.cut)
             healthy = False
             try:
-                found = await line.connection.run_sync(_first, known.sql, values)
+                columns, rows = await line.connection.run_sync(_fetch, known.sql, values, most)
                 healthy = True
             except self._errors as error:
                 healthy = not line.is_closed() and not _going(error)
@@ -114,7 +126,7 @@ class DatabaseLookup:
                     self._idle.append(line)
                 else:
                     self._end(line)
-        return None if found is None else _plain_row(known.query, *found)
+        return [_plain_row(known.query, columns, row) for row in rows]
 
     async def _open(self, until: float) -> _Line:
         try:
@@ -187,13 +199,15 @@ def _compile(engine: AsyncEngine, query: Query) -> _Compiled:
     return _Compiled(query, str(compiled), tuple(compiled.positiontup or ()))
 
 
-def _first(connection: Connection, sql: str, values: Row) -> tuple[Columns, Row] | None:
+def _fetch(
+    connection: Connection, sql: str, values: Row, most: int
+) -> tuple[Columns, Sequence[Row]]:
     """On the driver's cursor: SQLAlchemy's Result would cost as much as the query itself."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute(sql, values)
-        row = cursor.fetchone()
-        return None if row is None else (tuple([d[0] for d in cursor.description]), tuple(row))
+        rows = [tuple(row) for row in cursor.fetchmany(most)]
+        return tuple([part[0] for part in cursor.description]) if rows else (), rows
     finally:
         cursor.close()
 

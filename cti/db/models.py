@@ -329,7 +329,8 @@ agents = Table(
     _id(),
     Column("user_id", ForeignKey("users.id", ondelete="SET NULL"), unique=True),
     Column("name", String, nullable=False),
-    Column("extension", String, nullable=False, unique=True),
+    Column("extension", String, nullable=False, unique=True),  # the name of the SIP account
+    Column("phone", String, nullable=False, server_default="web"),  # web, desk
     Column("languages", json_type(), nullable=False),
     Column("skills", json_type(), nullable=False),
     Column("active", Boolean, nullable=False),

@@ -89,7 +89,11 @@ class Crm(Model):
 
 
 class Queue(Model):
-    """One queue. `weight`: of two queues that ask for the same agent, the heavier gets them."""
+    """One queue. `weight`: of two queues that ask for the same agent, the heavier gets them.
+
+    `script` is what the desk shows its agents; `dispositions` those of the whole that fit here
+    (none: all).
+    """
 
     title: Mapping[str, str] = Field(default_factory=dict)
     strategy: Literal[
@@ -111,6 +115,7 @@ class Queue(Model):
     last_agent: LastAgent | None = None
     crm: Crm | None = None
     script: str = ""
+    dispositions: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _relaxes_in_order(self) -> Self:
@@ -124,10 +129,17 @@ class Queue(Model):
         return self
 
 
+Words = Annotated[Mapping[str, str], Field(min_length=1)]
+"""A name by language."""
+
+
 class Queues(Model):
-    """Every queue, by name."""
+    """Every queue, by name; `pauses` and `dispositions` are what agents choose from, with their
+    names by language."""
 
     queues: Annotated[Mapping[Name, Queue], Field(min_length=1, max_length=MOST_QUEUES)]
+    pauses: Mapping[Name, Words] = Field(default_factory=dict)
+    dispositions: Mapping[Name, Words] = Field(default_factory=dict)
 
     def get(self, name: str) -> Queue | None:
         return self.queues.get(name)
@@ -166,6 +178,12 @@ def _mistakes(queues: Queues, document: Document) -> Iterator[Finding]:
             elif _comes_back(queues, name):
                 message = f"callers would go round in a circle: {name} overflows into itself"
                 yield document.finding((*place, "overflow", "to"), "circle", message)
+        for index, code in enumerate(queue.dispositions):
+            if code not in queues.dispositions:
+                message = f"there is no disposition '{code}'{meant(code, queues.dispositions)}"
+                yield document.finding(
+                    (*place, "dispositions", index), "no-such-disposition", message
+                )
         if name.startswith("santral"):
             message = "names that begin with 'santral' are Santral's own"
             yield document.finding(place, "own-name", message)

@@ -51,6 +51,12 @@ class Versions:
         """The version of a flow that was on the line last, when its file cannot be used now."""
         return await self._read_kept(name, self._store.latest(name))
 
+    async def find(self, name: str, version: str) -> Flow | None:
+        """A version that was on the line some time; None when there is none, or it cannot be read
+        any more."""
+        found = await self._store.get(name, version)
+        return _flow(found) if found else None
+
     async def need(self, history: Sequence[Entry]) -> None:
         """Have every version at hand that a conversation was in; one that is lost is logged."""
         for name, version in dict.fromkeys(_versions_in(history)):

@@ -11,24 +11,51 @@ from typing import Final
 
 from aiohttp import web
 
-from cti.web import health
+from cti.web import (
+    customers,
+    desk,
+    events,
+    flows,
+    health,
+    phones,
+    serving,
+    session,
+    supervising,
+    users,
+)
+from cti.web.api.app import build_api
 from cti.web.auth import SCOPE, Handler
-from cti.web.errors import answer_to
+from cti.web.errors import Refused, answer_to
 from cti.web.json import LARGEST
 from cti.web.security import protect
+from cti.web.session import SAFE, authenticate, refuse
 from cti.web.site import SITE, Site
+from ivr.errors import BadInput
 
 # Every area, in the order of docs/desk-api.md.
-AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (health.ROUTES,)
+AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (
+    health.ROUTES,
+    session.ROUTES,
+    events.ROUTES,
+    desk.ROUTES,
+    phones.ROUTES,
+    customers.ROUTES,
+    supervising.ROUTES,
+    flows.ROUTES,
+    users.ROUTES,
+    serving.ROUTES,
+)
 
 
 def build_app(site: Site) -> web.Application:
     """The app, ready to be served. Raises ValueError for a route that does not say whom it is
     for."""
-    app = web.Application(middlewares=(tell_errors,), client_max_size=LARGEST)
+    app = web.Application(middlewares=(tell_errors, authenticate), client_max_size=LARGEST)
     app[SITE] = site
     for routes in AREAS:
         app.add_routes(routes)
+    if site.api is not None:
+        app.add_subapp("/api/v1", build_api(site.api))
     for route in app.router.routes():
         if not hasattr(route.handler, SCOPE):
             raise ValueError(f"{route.method} {route.resource}: whom is it for?")
@@ -38,7 +65,14 @@ def build_app(site: Site) -> web.Application:
 
 @web.middleware
 async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors as JSON; what was refused, and what was wrong in something that would have changed
+    something, is in the log."""
     try:
         return await handler(request)
     except Exception as error:
+        if isinstance(error, Refused):
+            if error.status in (400, 403):
+                await refuse(request, error.code)
+        elif isinstance(error, BadInput) and request.method not in SAFE:
+            await refuse(request, str(error)[:100])
         return answer_to(error)

@@ -75,6 +75,8 @@ class AgiCall(AgiLine):
         self._listener = listener
         self._joiner = joiner or Joiner()
         self._up = False
+        self.route: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
+        """What is told of a caller for a queue beside what the flow says; set by who knows."""
 
     async def answer(self) -> None:
         """Pick up; nothing is sent when that was done already.
@@ -181,6 +183,8 @@ class AgiCall(AgiLine):
         """
         if not _TARGET.fullmatch(target):
             raise CommandRefused("The target of the transfer has a character that is not allowed.")
+        if kind == "queue" and self.route is not None:
+            options = self.route(target, options)
         values = {"SANTRAL_DONE": kind, "SANTRAL_TO": target}
         values.update({f"SANTRAL_{name.upper()}": value for name, value in options.items()})
         await self._leave(values)

@@ -88,7 +88,7 @@ async def room(path: Path, fake: FakeManager) -> AsyncIterator[Room]:
 
     account = Account(fake.user, SecretStr(fake.secret), port=fake.port)
     bridge = Bridge(account, sink)
-    holder.append(Callbacks(bridge, floor, bus, QUEUES, channel_for, KeepInFile(path)))
+    holder.append(Callbacks(bridge, floor, bus, lambda: QUEUES, channel_for, KeepInFile(path)))
     async with bridge:
         await bridge.ready(5)
         yield Room(fake, bridge, floor, holder[0], path, pops)

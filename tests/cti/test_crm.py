@@ -57,7 +57,7 @@ class Outbox:
 
 async def test_each_state_is_told_once() -> None:
     outbox = Outbox()
-    crm = Crm(QUEUES, outbox)
+    crm = Crm(lambda: QUEUES, outbox)
     ringing = made()
     for one in (
         ringing,
@@ -78,7 +78,7 @@ async def test_each_state_is_told_once() -> None:
 
 async def test_a_queue_that_wants_none_has_none() -> None:
     outbox = Outbox()
-    crm = Crm(QUEUES, outbox)
+    crm = Crm(lambda: QUEUES, outbox)
     crm.on_pop(made(queue="quiet"))
     crm.on_pop(made(queue="unknown"))
     await crm.close()
@@ -91,7 +91,7 @@ async def test_a_broken_outbox_is_logged_and_harms_nobody(
 ) -> None:
     outbox = Outbox()
     outbox.broken = True
-    crm = Crm(QUEUES, outbox)
+    crm = Crm(lambda: QUEUES, outbox)
     crm.on_pop(made())
     await asyncio.sleep(0)
     await crm.close()

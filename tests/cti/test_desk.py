@@ -140,7 +140,7 @@ async def test_routing_adds_what_the_customer_and_the_queue_say(room: Room) -> N
     queues = Queues.model_validate(
         {"queues": {"support": {"priority": {"gold": 20}, "last_agent": {"wait": "9s"}}}}
     )
-    router = Router(queues, room.floor, clock=lambda: 1000.0)
+    router = Router(lambda: queues, room.floor, clock=lambda: 1000.0)
     assert router.options("c9", "support", {"back": "1"}) == {"back": "1"}  # nobody is known yet
     started = ivr.CallStarted("shop", "v", "tr", caller="+905321112233")
     room.floor.on_entry(ivr.Entry("c9", 1, 1.0, started))
