@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from cti.ami.actions import Action
 from cti.ami.framing import Framer, Headers, Message, encode
@@ -110,8 +110,8 @@ class SafeProtocol(asyncio.Protocol):
     # --- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are of none of asyncio's classes: no isinstance here
+        self._transport = cast(asyncio.Transport, transport)
         self.closed = False
 
     def data_received(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import logging
 import math
@@ -43,16 +44,16 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
             return answer_to(Refused(401, "not_signed_in", "This token is not good (any more)."))
         request[PRINCIPAL] = as_principal(session)
         return await handler(request)
-    if request.method not in SAFE or request.headers.get(hdrs.UPGRADE):
-        same_origin(request)
     cookie = request.cookies.get(COOKIE, "")
     session = await here.accounts.session(cookie) if cookie else None
     if session is not None:
-        who = as_principal(session)
-        request[PRINCIPAL] = who
+        request[PRINCIPAL] = as_principal(session)
+    if request.method not in SAFE or request.headers.get(hdrs.UPGRADE):
+        same_origin(request)
+    if session is not None:
         needed = request.method not in SAFE and not _is_sign_in(request)
-        if needed and request.headers.get(CSRF, "") != who.csrf:
-            await refuse(request, "csrf")
+        given = request.headers.get(CSRF, "").encode(errors="replace")
+        if needed and not hmac.compare_digest(given, session.csrf.encode()):
             raise Refused(403, "csrf", f"The header {CSRF} is missing, or of another session.")
     return await handler(request)
 

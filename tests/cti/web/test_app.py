@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from cti.web import app as app_module
 from cti.web.app import build_app
 from cti.web.auth import ROLES, SCOPES, require
-from cti.web.site import Site
+from tests.cti.web.site_room import SiteRoom
 
 
-def _site() -> Site:
-    return Site(
-        settings=cast(Any, None),
-        database=cast(Any, None),
-        bus=cast(Any, None),
-        audit=cast(Any, None),
-    )
+async def test_every_answer_carries_the_security_headers(desk: SiteRoom) -> None:
+    page = await desk.signed_in("ayse")
+    for path, status in (("/healthz", 200), ("/nowhere", 404), ("/", 200), ("/api/me", 200)):
+        answer = await page.get(path)
+        assert answer.status == status, path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == ("no-cache" if path == "/" else "no-store")
+        assert "Server" not in answer.headers
 
 
-async def test_every_answer_carries_the_security_headers() -> None:
-    async with TestClient(TestServer(build_app(_site()))) as client:
-        for path, status in (("/healthz", 200), ("/nowhere", 404)):
-            answer = await client.get(path)
-            assert answer.status == status
-            policy = answer.headers["Content-Security-Policy"]
-            assert "default-src 'none'" in policy
-            assert "unsafe" not in policy
-            assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert answer.headers["Cache-Control"] == "no-store"
+async def test_errors_are_json_and_name_a_code(desk: SiteRoom) -> None:
+    page = desk.page()
+    answer = await page.post("/healthz")
+    assert answer.status == 405
+    assert (await answer.json())["error"]["code"] == "not_found"
+    answer = await page.get("/api/state")
+    assert (answer.status, (await answer.json())["error"]["code"]) == (401, "not_signed_in")
 
 
-async def test_errors_are_json_and_name_a_code() -> None:
-    async with TestClient(TestServer(build_app(_site()))) as client:
-        answer = await client.post("/healthz")
-        assert answer.status == 405
-        assert (await answer.json())["error"]["code"] == "not_found"
+async def test_no_file_beside_the_pages_is_given(desk: SiteRoom) -> None:
+    page = desk.page()
+    (desk.settings.state / "secret.js").write_text("x")
+    for path in ("/static/../../../secret.js", "/static/%2e%2e/%2e%2e/%2e%2e/secret.js",
+                 "/static//etc/passwd", "/static/nothing.js"):  # fmt: skip
+        assert (await page.get(path)).status in (404, 400)
 
 
-def test_a_route_that_does_not_say_whom_it_is_for_stops_the_start(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_route_that_does_not_say_whom_it_is_for_stops_the_start(
+    desk: SiteRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def careless(request: web.Request) -> web.StreamResponse:
         return web.Response()
 
     monkeypatch.setattr(app_module, "AREAS", ((web.get("/careless", careless),),))
     with pytest.raises(ValueError, match="whom is it for"):
-        build_app(_site())
+        build_app(desk.desk.site)
 
 
 def test_there_is_no_scope_by_another_name() -> None:
