@@ -1,5 +1,5 @@
 """The numbers of the day: of each queue for the wallboard, of each agent for their desk. Counted
-from events as they come, begun with what the database has of today, and kept there for reports.
+from events as they come, and begun with what the ledger has of today.
 """
 
 from __future__ import annotations
@@ -7,12 +7,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,16 +20,15 @@ from cti.agents.presence import MISSED
 from cti.ami import events as ami
 from cti.bus import Bus
 from cti.callbacks import ASKED
-from cti.db.store.desk import DeskStore, Span, Talk, Visit
+from cti.db.store.desk import DeskStore, Talk
 from cti.floor import Floor
+from cti.ledger import Span
 from cti.queues.model import PERSONAL, Queues
 from cti.screenpop import Pop, PopState, customer_number
 
 log = logging.getLogger(__name__)
 NUMBERS: Final = "numbers"  # the topic, and the kind
 EVERY: Final = 1.0  # seconds between two publications and two writes
-SEEN_EVERY: Final = 30.0
-T = TypeVar("T")
 LEFT_AFTER: Final = 2.0  # who left the queue and was connected to nobody in this time has left
 MOST_WAITING: Final = 20_000  # rows kept while the database is away
 
@@ -80,6 +78,21 @@ class Today:
     signed_in_since: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A caller's stay in a queue, as far as the day's numbers need it."""
+
+    call: str
+    queue: str
+    entered: float
+    left: float = 0.0
+    outcome: str = ""
+
+    @property
+    def wait(self) -> float:
+        return max(0.0, self.left - self.entered)
+
+
 class Figures:
     """Told of every event after the floor and the agents; `watch` and `on_pop` are listeners."""
 
@@ -101,12 +114,8 @@ class Figures:
         self._midnight = self.midnight()
         self._inside: dict[tuple[str, str], Visit] = {}
         """Who is in a queue now, or talks with whom they got there, by call and queue."""
-        self._spans: dict[str, Span] = {}
-        """What each agent does now, by login."""
-        self._visits_to_keep: dict[str, Visit] = {}
-        self._spans_to_keep: dict[str, Span] = {}
-        self._wrapping: dict[str, Visit] = {}
-        self._seen = 0.0
+        self._had: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Who had which call at their phone a moment ago: the ledger's rows come later."""
         self._talks: list[Talk] = []
         self._told: dict[str, Numbers] = {}
 
@@ -117,10 +126,11 @@ class Figures:
     async def open(self) -> None:
         """Begin with what the database has of today; without it at zero."""
         try:
-            await self._store.close_spans(self._clock())
             for visit in await self._store.visits(self._midnight):
-                if visit.outcome:
-                    self._count(visit)
+                if visit.outcome and visit.left:
+                    self._count(
+                        Visit(visit.call, visit.queue, visit.entered, visit.left, visit.outcome)
+                    )
         except (SQLAlchemyError, OSError) as error:
             log.warning("today's figures begin at zero: %s", type(error).__name__)
 
@@ -132,16 +142,12 @@ class Figures:
 
     async def today(self, login: str) -> Today:
         """Raises what the database raises."""
-        now = self._clock()
-        spans = {span.id: span for span in await self._store.spans(self.midnight(), login)}
-        spans |= {one.id: one for one in self._spans_to_keep.values() if one.agent == login}
-        if login in self._spans:
-            spans[self._spans[login].id] = replace(self._spans[login], seen=now)
-        return add_up(list(spans.values()), self.midnight())
+        spans = await self._store.spans(self.midnight(), login)
+        return add_up(spans, self.midnight(), self._clock())
 
     def had(self, login: str, call: str) -> bool:
-        """Whether they had this call a moment ago, and it is not in the database yet."""
-        return any((one.agent, one.call) == (login, call) for one in self._spans_to_keep.values())
+        """Whether they had this call a moment ago."""
+        return (login, call) in self._had
 
     # --- what it is told
 
@@ -152,17 +158,8 @@ class Figures:
 
     def _joined(self, event: ami.QueueCallerJoin) -> None:
         channel = event.channel
-        self._put(
-            Visit(
-                uuid.uuid4().hex, _call(channel), channel.unique_id, event.queue, event.at,
-                event.position,
-            )
-        )  # fmt: skip
-
-    def _rung(self, event: ami.AgentCalled) -> None:
-        visit = self._inside.get((_call(event.channel), event.queue))
-        if visit is not None:
-            self._inside[visit.call, visit.queue] = replace(visit, rings=visit.rings + 1)
+        call = _call(channel)
+        self._inside[call, event.queue] = Visit(call, event.queue, event.at)
 
     def _left(self, event: ami.QueueCallerLeave) -> None:
         """They have left the queue; whether to somebody, the next event tells."""
@@ -178,31 +175,14 @@ class Figures:
             self._settle((_call(event.channel), event.said.get("Queue", "")), "callback", event.at)
 
     def _connected(self, event: ami.AgentConnect) -> None:
-        login = self._login_of(event.interface)
-        self._settle((_call(event.channel), event.queue), "handled", event.at, login)
-
-    def _completed(self, event: ami.AgentComplete) -> None:
-        visit = self._inside.pop((_call(event.channel), event.queue), None)
-        if visit is not None and visit.outcome == "handled":
-            self._keep_visit(replace(visit, ended=event.at, ended_by=event.reason))
-            self._wrapping[visit.agent] = self._visits_to_keep[visit.id]
+        self._settle((_call(event.channel), event.queue), "handled", event.at)
 
     def watch(self, before: Presence, now: Presence) -> None:
-        """A watcher of `Agents`: each state is kept from its beginning to its end."""
-        if (before.state, before.since, before.call) == (now.state, now.since, now.call):
-            return
-        ended = self._spans.pop(now.login, None)
-        if ended is not None:
-            ended = replace(ended, until=max(ended.since, now.since), seen=now.since)
-            self._spans_to_keep[ended.id] = ended
-            if ended.state == State.WRAP_UP and (visit := self._wrapping.pop(now.login, None)):
-                self._keep_visit(replace(visit, wrap_up=round(ended.until - ended.since, 3)))
-        if now.state != State.SIGNED_OUT:
-            begun = Span(
-                uuid.uuid4().hex, now.login, now.state.value, now.reason, now.queue, now.call,
-                now.since, 0.0, now.since,
-            )  # fmt: skip
-            self._spans[now.login] = self._spans_to_keep[begun.id] = begun
+        """A watcher of `Agents`."""
+        if now.call and now.call != before.call:
+            self._had[now.login, now.call] = None
+            while len(self._had) > MOST_WAITING:
+                self._had.popitem(last=False)
 
     def on_pop(self, pop: Pop) -> None:
         """A listener of the floor: a talk that is over is a contact."""
@@ -218,52 +198,32 @@ class Figures:
         number = customer_number(story) if story else pop.caller
         return number if number.startswith("+") else ""
 
-    def _put(self, visit: Visit) -> None:
-        self._inside[visit.call, visit.queue] = visit
-        self._keep_visit(visit)
-
-    def _keep_visit(self, visit: Visit) -> None:
-        """A queue of one agent is no queue of its own: it stands for the one the caller is for."""
+    def _settle(self, key: tuple[str, str], outcome: str, at: float) -> None:
+        visit = self._inside.pop(key, None)
+        if visit is None:
+            return
+        visit = replace(visit, left=visit.left or at, outcome=outcome)
+        story = self._floor.story(visit.call)
         if visit.queue.startswith(PERSONAL):
-            story = self._floor.story(visit.call)
-            if story is None or not story.to or visit.outcome in ("", "left"):
+            # A queue of one agent is no queue of its own: it stands for the one the caller is for.
+            if outcome == "left" or story is None or not story.to:
                 return
             visit = replace(visit, queue=story.to)
-        self._visits_to_keep[visit.id] = visit
-
-    def _settle(self, key: tuple[str, str], outcome: str, at: float, login: str = "") -> None:
-        visit = self._inside.pop(key, None)
-        if visit is None or visit.outcome:
-            return
-        visit = replace(visit, left=visit.left or at, outcome=outcome, agent=login)
-        if outcome == "handled":
-            self._inside[key] = visit  # until the talk is over
-        self._keep_visit(visit)
-        self._count(self._visits_to_keep.get(visit.id, visit))
-        if outcome == "abandoned":
-            story = self._floor.story(visit.call)
-            if story and (phone := customer_number(story)).startswith("+"):
-                self._talks.append(Talk(visit.call, phone, at, "inbound", "abandoned", ""))
+        self._count(visit)
+        if outcome == "abandoned" and story and (phone := customer_number(story)).startswith("+"):
+            self._talks.append(Talk(visit.call, phone, at, "inbound", "abandoned", ""))
 
     def _compare(self, event: ami.Snapshot) -> None:
-        """After a reconnect: who is in no queue any more has left it, we do not know how; and a
-        talk that is not there any more is over."""
+        """After a reconnect: who is in no queue any more has left it, we do not know how."""
         there = set()
         for entry in event.waiting:
             leg = self._floor.live.legs.get(entry.unique_id)
             if leg is not None:
                 key = (leg.call, entry.queue)
                 there.add(key)
-                if key not in self._inside:
-                    entered = event.at - entry.wait
-                    id = uuid.uuid4().hex
-                    self._put(Visit(id, leg.call, leg.id, entry.queue, entered, entry.position))
-        for key, visit in list(self._inside.items()):
-            if visit.outcome and visit.leg not in self._floor.live.legs:
-                del self._inside[key]
-                self._keep_visit(replace(visit, ended=event.at, ended_by=""))
-            elif not visit.outcome and key not in there:
-                self._settle(key, "left", event.at)
+                self._inside.setdefault(key, Visit(leg.call, entry.queue, event.at - entry.wait))
+        for key in [key for key in self._inside if key not in there]:
+            self._settle(key, "left", event.at)
 
     def _count(self, visit: Visit) -> None:
         if visit.entered < self._midnight:
@@ -333,44 +293,25 @@ class Figures:
                 self._bus.publish(NUMBERS, NUMBERS, numbers.queue, numbers)
 
     async def keep(self) -> None:
-        """Write what is new; what cannot be written now is tried again, within bounds."""
-        now = self._clock()
-        if now - self._seen >= SEEN_EVERY:
-            self._seen = now
-            for login, span in self._spans.items():
-                self._spans[login] = self._spans_to_keep[span.id] = replace(span, seen=now)
-        spans, self._spans_to_keep = self._spans_to_keep, {}
-        visits, self._visits_to_keep = self._visits_to_keep, {}
+        """Write the contacts that are new; what cannot be written now is tried again."""
         talks, self._talks = self._talks, []
         try:
-            if spans or visits:
-                await self._store.keep_times(list(spans.values()), list(visits.values()), now)
-                spans, visits = {}, {}
             while talks:
                 await self._store.talked(talks[0])
                 talks.pop(0)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("figures wait for the database: %s", type(error).__name__)
-            self._spans_to_keep = _last(spans | self._spans_to_keep)
-            self._visits_to_keep = _last(visits | self._visits_to_keep)
+            log.warning("contacts wait for the database: %s", type(error).__name__)
             self._talks = [*talks, *self._talks][-MOST_WAITING:]
 
-    async def close(self) -> None:
-        """What agents do now goes on without us; it is kept as far as we have seen it."""
-        now = self._clock()
-        for span in self._spans.values():
-            self._spans_to_keep[span.id] = replace(span, until=now, seen=now)
-        await self.keep()
 
-
-def add_up(spans: Sequence[Span], since: float) -> Today:
-    """Pure: the sums of an agent's states from `since` on."""
+def add_up(spans: Sequence[Span], since: float, now: float) -> Today:
+    """Pure: the sums of an agent's states from `since` on; a span without end goes on."""
     sums: dict[str, float] = defaultdict(float)
     answered = outbound = missed = 0
     first = 0.0
     for one in spans:
         begun = max(one.since, since)
-        sums[one.state] += max(0.0, (one.until or one.seen) - begun)
+        sums[one.state] += max(0.0, (one.until or now) - begun)
         first = min(first or begun, begun)
         answered += one.state == State.TALKING and bool(one.queue)
         outbound += one.state == State.TALKING and not one.queue
@@ -389,21 +330,15 @@ def add_up(spans: Sequence[Span], since: float) -> Today:
     )
 
 
-def _last(waiting: dict[str, T]) -> dict[str, T]:
-    return dict(list(waiting.items())[-MOST_WAITING:])
-
-
 def _call(channel: ami.Channel) -> str:
     return channel.call or channel.linked_id
 
 
 _REACTIONS: dict[type[ami.Event], Callable[[Figures, Any], None]] = {
     ami.QueueCallerJoin: Figures._joined,
-    ami.AgentCalled: Figures._rung,
     ami.QueueCallerLeave: Figures._left,
     ami.QueueCallerAbandon: Figures._abandoned,
     ami.UserEvent: Figures._asked_back,
     ami.AgentConnect: Figures._connected,
-    ami.AgentComplete: Figures._completed,
     ami.Snapshot: Figures._compare,
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,6 +36,7 @@ from cti.desk import Desk, Router
 from cti.figures import Figures
 from cti.floor import Floor
 from cti.journal.tap import Tapped
+from cti.ledger import Ledger
 from cti.queues import Files
 from cti.records import ShopRecords
 from cti.roster import Roster
@@ -173,7 +175,7 @@ async def opened(room: Room, scenarios: Scenarios) -> AsyncIterator[Desking]:
             accounts.watch(), room.roster.watch(bridge), room.figures.run(), watch.run(),
         ):  # fmt: skip
             await stack.enter_async_context(_beside(work))
-        stack.push_async_callback(room.figures.close)
+        stack.push_async_callback(room.figures.keep)
         desk = Desking(site, bridge)
         if settings.web_port:
             desk.first_password = await accounts.first_admin()
@@ -192,9 +194,12 @@ async def _telephony(
     account = Account(settings.ami_user, settings.ami_secret, settings.ami_host, settings.ami_port)
     bridge = Bridge(account, lambda event: _each(sinks, event), unread=())
     roster = room.roster
+    ledger = Ledger(room.database, roster.login_of, time.time)
+    room.entries.append(ledger.on_entry)
     agents = Agents(
-        bridge, room.floor, room.bus, roster.people(), roster.wrap_up, (room.figures.watch,)
-    )
+        bridge, room.floor, room.bus, roster.people(), roster.wrap_up,
+        (room.figures.watch, ledger.on_presence),
+    )  # fmt: skip
     callbacks = Callbacks(
         bridge, room.floor, room.bus, lambda: roster.queues, _outside,
         KeepInFile(settings.state / "callbacks.json"),
@@ -203,6 +208,9 @@ async def _telephony(
     room.figures.callbacks = lambda queue: len(callbacks.waiting(queue))
     roster.listeners.append(lambda: agents.know(roster.people()))
     sinks += [room.floor.on_event, agents.on_event, callbacks.on_event, room.figures.on_event]
+    sinks.append(ledger.on_event)
+    await stack.enter_async_context(_beside(ledger.run()))
+    stack.push_async_callback(ledger.flush)
     await stack.enter_async_context(bridge)
     stack.push_async_callback(callbacks.close)
     stack.push_async_callback(agents.close)

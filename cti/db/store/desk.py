@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,48 +21,8 @@ from cti.db.models import (
     queue_visits,
     users,
 )
+from cti.ledger import Span, Stay
 from cti.reports.facts import quarter
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """An agent (a login) was in a state from `since`; `until` is 0 while they are, and `seen` the
-    last moment they were."""
-
-    id: str
-    agent: str
-    state: str
-    reason: str
-    queue: str
-    call: str
-    since: float
-    until: float = 0.0
-    seen: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A stay of a caller in a queue. `outcome` is handled, abandoned, callback or left; then
-    `ended` is when the talk was over, by whom, and `wrap_up` the seconds behind it."""
-
-    id: str
-    call: str
-    leg: str
-    queue: str
-    entered: float
-    position: int = 0
-    rings: int = 0
-    left: float = 0.0
-    outcome: str = ""
-    agent: str = ""
-    ended: float = 0.0
-    ended_by: str = ""
-    held: float = 0.0
-    wrap_up: float = 0.0
-
-    @property
-    def wait(self) -> float:
-        return max(0.0, self.left - self.entered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,44 +130,21 @@ class DeskStore:
 
     # --- times
 
-    async def keep_times(self, spans: Sequence[Span], visits: Sequence[Visit], at: float) -> None:
-        """Write these, over what is there by the same id."""
-        kept = [(agent_spans, asdict(span)) for span in spans]
-        kept += [
-            (queue_visits, asdict(visit) | {"quarter": quarter(visit.entered)}) for visit in visits
-        ]
-        async with self._writing.begin() as connection:
-            for table, row in kept:
-                row["changed"] = at
-                statement = self._insert(table).values(row)
-                rest = {name: value for name, value in row.items() if name != "id"}
-                await connection.execute(
-                    statement.on_conflict_do_update(index_elements=["id"], set_=rest)
-                )
-
-    async def close_spans(self, at: float) -> int:
-        """Spans that an engine left open when it died end when they were last seen."""
-        c = agent_spans.c
-        change = update(agent_spans).where(c.until == 0, c.seen < at)
-        async with self._writing.begin() as connection:
-            values = {"until": c.seen, "changed": at}
-            return (await connection.execute(change.values(values))).rowcount
-
     async def spans(self, since: float, login: str = "") -> Sequence[Span]:
         """What was not over by `since`."""
         c = agent_spans.c
-        columns = [c[name] for name in Span.__slots__]
+        columns = [c[name] for name in Span.__dataclass_fields__]
         query = select(*columns).where(or_(c.until == 0, c.until > since))
         if login:
             query = query.where(c.agent == login)
         return [Span(**row) for row in await self._rows(query.order_by(c.since))]
 
-    async def visits(self, since: float) -> Sequence[Visit]:
+    async def visits(self, since: float) -> Sequence[Stay]:
         """Those that began since then."""
         c = queue_visits.c
-        columns = [c[name] for name in Visit.__slots__]
+        columns = [c[name] for name in Stay.__dataclass_fields__]
         query = select(*columns).where(c.quarter >= quarter(since), c.entered >= since)
-        return [Visit(**row) for row in await self._rows(query)]
+        return [Stay(**row) for row in await self._rows(query)]
 
     async def _rows(self, query: Any) -> Sequence[Mapping[str, Any]]:
         async with self._engine.connect() as connection:
