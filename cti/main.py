@@ -22,6 +22,7 @@ from cti.db.engine import open_engine
 from cti.db.lookup import DatabaseLookup, open_lookup
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
+from cti.health.vitals import Vitals
 from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.past import past_of
 from cti.phone import e164_or_same
@@ -68,6 +69,7 @@ class Engine:
     server: AgiServer | None = None
     calls: dict[str, Flow] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
+    vitals: Vitals | None = None
     patience: float = 0.0  # seconds that calls may go on once the engine is told to end
     room: Room | None = None
     desk: Desking | None = None
@@ -79,6 +81,10 @@ class Engine:
 
     async def handle(self, call: AgiCall) -> None:
         """One entry of a call: a new one, or one that comes back."""
+        with self.vitals.serving(call) if self.vitals else contextlib.nullcontext():
+            await self._serve(call)
+
+    async def _serve(self, call: AgiCall) -> None:
         number = e164_or_same(call.info.caller, self.settings.country)
         call.info = replace(call.info, caller=number)
         if self.room is not None:
@@ -135,6 +141,8 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
     progress may finish."""
     async with contextlib.AsyncExitStack() as stack:
         settings.state.mkdir(parents=True, exist_ok=True)
+        vitals = Vitals(settings)
+        await stack.enter_async_context(vitals.open())
         database = open_engine(settings.journal_database)
         stack.push_async_callback(database.dispose)
         await stack.enter_async_context(migrating(database))
@@ -162,7 +170,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         notifier = await stack.enter_async_context(
             open_notifier(OutboxStore(database), bus, sender, {})
         )
-        room = await prepare(settings, database, bus, lookup, journal, notifier)
+        room = await prepare(settings, database, bus, lookup, journal, notifier, vitals.counts)
         prompts = await stack.enter_async_context(open_prompts(prompt_settings(settings)))
         library = Library()
         services = Services(
@@ -194,9 +202,11 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 port=settings.speech_port,
                 workers=settings.speech_workers,
             )
-            listener = SpeechQuestions(await stack.enter_async_context(SpeechProcess(speech)))
+            process = await stack.enter_async_context(SpeechProcess(speech))
+            listener = SpeechQuestions(process)
+            vitals.speech = lambda: process.ready
         desking = await stack.enter_async_context(contextlib.AsyncExitStack())
-        desk = await desking.enter_async_context(opened(room, scenarios))
+        desk = await desking.enter_async_context(opened(room, scenarios, vitals))
         engine = Engine(
             settings, services, scenarios, journal, bus, patience=settings.drain, room=room,
             desk=desk,
@@ -210,6 +220,8 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             listener=listener,
             sock=sock,
         )
+        engine.vitals = vitals
+        vitals.status, vitals.journal_status = engine.status, journal.status
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()
         try:
@@ -221,6 +233,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             ):
                 yield engine
         finally:
+            vitals.draining = True
             await desking.aclose()  # at once: the engine that takes over opens its own
             cut = await engine.server.drain(engine.patience)
             if cut:

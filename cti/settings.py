@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import sysconfig
 from collections.abc import Mapping
@@ -147,6 +148,18 @@ class Settings(BaseModel):
     keep_events: int = Field(730, ge=0, description="Days that a call's whole way is kept.")
     keep_audit: int = Field(730, ge=0, description="Days of the audit log.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+    log_format: str = Field(
+        "plain", pattern="^(plain|json)$", description="Lines for people, or one JSON object each."
+    )
+    metrics_from: str = Field(
+        "", description="Networks that may read /metrics and the reasons of /readyz: 10.1.0.0/16."
+    )
+    watchdog: float = Field(
+        60.0, ge=0, description="Seconds a standing event loop is borne; then another takes over."
+    )
+    otlp_endpoint: str = Field(
+        "", description="Where traces go, one a call: http://collector:4318 (OTLP over HTTP)."
+    )
 
     @field_validator("database_url", "lookup_database_url", "update_database_url")
     @classmethod
@@ -155,6 +168,19 @@ class Settings(BaseModel):
         if url and scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return url
+
+    @field_validator("metrics_from")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for word in text.replace(",", " ").split():
+            ipaddress.ip_network(word, strict=False)
+        return text
+
+    @property
+    def metrics_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Who may read the metrics, beside this machine."""
+        listed = self.metrics_from.replace(",", " ").split()
+        return tuple(ipaddress.ip_network(word, strict=False) for word in listed)
 
     @property
     def prompts(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from cti.logs import set_up
 from cti.settings import Settings
 from ivr.errors import EngineDown
 
@@ -61,11 +61,7 @@ def add_commands(commands: Any) -> None:
 
 def run_engine(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    set_up(settings.log_level, settings.log_format)
     if arguments.worker is not None:
         return _work(settings, arguments.worker)
     asyncio.run(_keep(settings, standby=not arguments.no_standby))

@@ -35,6 +35,8 @@ from cti.db.store.people import PeopleStore
 from cti.desk import Desk, Router
 from cti.figures import Figures
 from cti.floor import Floor
+from cti.health.counts import Counts
+from cti.health.vitals import Vitals
 from cti.journal.tap import Tapped
 from cti.ledger import Ledger
 from cti.queues import Files
@@ -101,6 +103,7 @@ async def prepare(
     lookup: DatabaseLookup,
     journal: Journal,
     notifier: Notifier,
+    counts: Counts | None = None,
 ) -> Room:
     """Make the parts that calls need."""
     people, desk_store = PeopleStore(database), DeskStore(database)
@@ -113,11 +116,15 @@ async def prepare(
         PhoneFile(etc, settings.asterisk_control) if etc else None,
         Files(etc) if etc else None,
     )
+    counts = counts or Counts()
     records = ShopRecords(lookup, desk_store, settings.country)
     crm = Crm(lambda: roster.queues, notifier)
     figures_of: list[Figures] = []
     floor = Floor(
-        bus, records, journal.history, (crm.on_pop, lambda pop: figures_of[0].on_pop(pop))
+        bus,
+        records,
+        journal.history,
+        (crm.on_pop, lambda pop: figures_of[0].on_pop(pop), counts.on_pop),
     )
     figures = Figures(
         floor, desk_store, bus, lambda: roster.queues, roster.login_of,
@@ -127,7 +134,7 @@ async def prepare(
     return Room(
         settings, database, bus, roster, floor, figures, crm, records, desk_store, people,
         Trail(AuditStore(database)), journal, Router(lambda: roster.queues, floor),
-        [floor.on_entry],
+        [floor.on_entry, counts.on_entry],
     )  # fmt: skip
 
 
@@ -143,7 +150,9 @@ class Desking:
 
 
 @contextlib.asynccontextmanager
-async def opened(room: Room, scenarios: Scenarios) -> AsyncIterator[Desking]:
+async def opened(
+    room: Room, scenarios: Scenarios, vitals: Vitals | None = None
+) -> AsyncIterator[Desking]:
     """Everything running, for as long as the block. Asterisk's files are written first: it may be
     started right behind us."""
     settings = room.settings
@@ -152,7 +161,7 @@ async def opened(room: Room, scenarios: Scenarios) -> AsyncIterator[Desking]:
         stack.push_async_callback(room.crm.close)
         await room.roster.open()
         await room.figures.open()
-        telephony, bridge = await _telephony(room, stack)
+        telephony, bridge = await _telephony(room, stack, vitals)
         passwords = Passwords()
         stack.callback(passwords.close)
         key = await asyncio.to_thread(kept_secret, settings.state / "web-secret")
@@ -169,7 +178,7 @@ async def opened(room: Room, scenarios: Scenarios) -> AsyncIterator[Desking]:
             records=room.records, notes=room.desk_store, scenarios=scenarios,
             versions=FlowStore(room.database), journal=room.history, crm=room.crm,
             phones=PhoneTabs(room.bus, settings.asterisk_websocket, session), streams=streams,
-            telephony=telephony,
+            telephony=telephony, vitals=vitals,
         )  # fmt: skip
         for work in (
             accounts.watch(), room.roster.watch(bridge), room.figures.run(), watch.run(),
@@ -185,7 +194,7 @@ async def opened(room: Room, scenarios: Scenarios) -> AsyncIterator[Desking]:
 
 
 async def _telephony(
-    room: Room, stack: contextlib.AsyncExitStack
+    room: Room, stack: contextlib.AsyncExitStack, vitals: Vitals | None
 ) -> tuple[Telephony | None, Bridge | None]:
     settings = room.settings
     if not settings.ami_user:
@@ -211,6 +220,9 @@ async def _telephony(
     sinks.append(ledger.on_event)
     await stack.enter_async_context(_beside(ledger.run()))
     stack.push_async_callback(ledger.flush)
+    if vitals is not None:
+        sinks.append(vitals.counts.on_event)
+        vitals.manager = lambda: bridge.connected
     await stack.enter_async_context(bridge)
     stack.push_async_callback(callbacks.close)
     stack.push_async_callback(agents.close)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cti.desk import Desk
     from cti.figures import Figures
     from cti.floor import Floor
+    from cti.health.vitals import Vitals
     from cti.records import ShopRecords
     from cti.roster import Roster
     from cti.scenarios import Scenarios
@@ -46,7 +47,8 @@ class Telephony:
 @dataclass(slots=True, kw_only=True)
 class Site:
     """Services by name; `telephony` is None on an engine without a Manager, `pages` until they are
-    made, `api` where there is none. `more` is for areas that bring a service of their own."""
+    made, `api` where there is none, `vitals` where nobody counts. `more` is for areas that bring a
+    service of their own."""
 
     settings: Settings
     database: AsyncEngine
@@ -66,6 +68,7 @@ class Site:
     streams: Streams
     telephony: Telephony | None = None
     pages: Path | None = None
+    vitals: Vitals | None = None
     api: Api | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
