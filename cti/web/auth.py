@@ -31,6 +31,8 @@ SCOPES: Final[Mapping[str, str]] = {
     "calls:write": "the shop's API: place and end calls",
     "contacts:read": "the shop's API: the do-not-call lists",
     "contacts:write": "the shop's API: contacts, do-not-call, erasure",
+    "campaigns:read": "the shop's API: campaigns and how they go",
+    "campaigns:write": "the shop's API: pause campaigns, and let them go on",
     "webhooks:read": "the shop's API: messages to webhooks, and what became of them",
     "webhooks:write": "the shop's API: send messages to webhooks again",
 }

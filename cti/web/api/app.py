@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from cti.web.api import calls, customers, deliveries, webhooks
+from cti.web.api import (
+    calls,
+    campaigns,
+    customers,
+    deliveries,
+    do_not_call,
+    imports,
+    jobs,
+    orders,
+    product_orders,
+    webhooks,
+)
 from cti.web.api.openapi import document
 from cti.web.api.operation import JSON, Operation
 from cti.web.api.problems import PROBLEMS, answer_problems
@@ -16,7 +27,13 @@ from cti.web.api.services import API, Api
 from cti.web.auth import SCOPE, Handler
 
 OPERATIONS: Final[Sequence[Operation]] = (
+    *orders.OPERATIONS,
+    *product_orders.OPERATIONS,
+    *imports.OPERATIONS,
     *customers.OPERATIONS,
+    *jobs.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *do_not_call.OPERATIONS,
     *calls.OPERATIONS,
     *deliveries.OPERATIONS,
     *webhooks.OPERATIONS,

@@ -100,9 +100,14 @@ Phone = Annotated[
 
 
 def _moment(value: Any) -> Any:
-    if isinstance(value, str) and not MOMENT.fullmatch(value):
-        raise ValueError("a time has its zone, like 2026-11-22T10:15:00+03:00")
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        if MOMENT.fullmatch(value):
+            return datetime.fromisoformat(value.upper())
+    except ValueError:
+        pass
+    raise ValueError("a time has its zone, like 2026-11-22T10:15:00+03:00")
 
 
 def _sensible(value: datetime) -> datetime:

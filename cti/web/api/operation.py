@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
 from aiohttp import web
@@ -58,7 +58,8 @@ class Operation:
     """`answers` are the good ones, by status; problems are added from what the operation takes.
 
     `scope` is what the token has to allow; "" for what everybody may read. `media`: the kind of the
-    body. `raw_body`: the handler reads the body itself, up to `most_bytes`.
+    body. `raw_body`: the handler gets the bytes, up to `most_bytes`; `body` is then their schema.
+    `key_of` names what a body is about: the same name with another body is refused.
     """
 
     method: str
@@ -80,6 +81,7 @@ class Operation:
     tags: frozenset[str] = frozenset()
     example: Any = None
     words: Mapping[int, str] = field(default_factory=dict)
+    key_of: Callable[[Any], str] | None = None
 
     @property
     def takes_key(self) -> bool:
@@ -113,24 +115,25 @@ class Operation:
         who = allowed(raw, self.scope)
         path = self._place(raw)
         query = _query(self.query, raw)
-        if self.body is None or self.raw_body:
-            if self.body is None and raw.body_exists and (await read_body(raw, 0)):
-                raise RequestRefused("bad-value", "nothing may be sent in the body")
-            request = Request(api, who, path, query, None, raw)
-            sent = b""
-        else:
+        sent, body = b"", None
+        if self.body is not None:
             sent = await read_body(raw, self.most_bytes, self.media)
-            value = self._value(sent, api.region)
-            request = Request(api, who, path, query, value, raw)
-        key = _key(raw) if self.takes_key and not self.raw_body else ""
-        if not key:
-            return respond(await self._work(request))
+            body = sent if self.raw_body else self._value(sent, api.region)
+        elif raw.body_exists and await read_body(raw, 0):
+            raise RequestRefused("bad-value", "nothing may be sent in the body")
+        request = Request(api, who, path, query, body, raw)
 
         async def work() -> Answered:
             return await self._work(request)
 
-        mark = fingerprint(self.method, raw.path_qs, sent)
-        return respond(await api.once.run(who.id if who else "", key, mark, work))
+        owner = who.id if who else ""
+        if self.key_of is not None:
+            mark = fingerprint(self.name, "", self.reader.dump_json(body))
+            work = partial(api.once.run, owner, f"{self.name}:{self.key_of(body)}", mark, work)
+        if self.takes_key and (key := _key(raw)):
+            mark = fingerprint(self.method, raw.path_qs, sent)
+            work = partial(api.once.run, owner, f"key:{key}", mark, work)
+        return respond(await work())
 
     async def _work(self, request: Request[Any, Any]) -> Answered:
         given = await self.handler(request)

@@ -16,9 +16,13 @@ from ivr.errors import RequestRefused
 
 if TYPE_CHECKING:
     from cti.db.store.calls import CallStore
+    from cti.db.store.outbound import OutboundStore
     from cti.db.store.outbox import OutboxStore
     from cti.db.store.shop import ShopStore
+    from cti.db.store.timeline import TimelineStore
     from cti.db.store.webhooks import WebhookStore
+    from cti.dialler.campaigns import Campaigns
+    from cti.dialler.intake import Intake
     from cti.services.notifier import OutboxNotifier
     from cti.services.outside import Allowed
     from cti.web.api.idempotency import Once
@@ -42,6 +46,10 @@ class Api:
     webhooks: WebhookStore
     notifier: OutboxNotifier
     outside: Allowed
+    outbound: OutboundStore
+    timeline: TimelineStore
+    intake: Intake
+    campaigns: Callable[[], Campaigns | None]
     region: str = "TR"
     zone: str = "Europe/Istanbul"
     currency: str = "TRY"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cti.bus import LocalBus
 from cti.db.store.calls import CallStore
 from cti.db.store.idempotency import IdempotencyStore
+from cti.db.store.outbound import OutboundStore
 from cti.db.store.outbox import OutboxStore
 from cti.db.store.shop import ShopStore
+from cti.db.store.timeline import TimelineStore
 from cti.db.store.webhooks import WebhookStore
+from cti.dialler.campaigns import load_campaigns
+from cti.dialler.intake import Intake
 from cti.journal.reading import read_call
 from cti.services.notifier import OutboxNotifier, open_notifier
 from cti.services.outside import Allowed, open_session
@@ -84,9 +89,16 @@ def api_of(engine: AsyncEngine, spool: Path, notifier: OutboxNotifier, **service
     async def history(call: str) -> Sequence[Entry]:
         return await read_call(engine, spool, call)
 
+    campaigns = load_campaigns(Path(__file__).parents[4] / "scenarios" / "outbound.yaml")
+    shop, outbound = ShopStore(engine), OutboundStore(engine)
+    now = services.get("now", lambda: datetime.now(UTC))
     made: dict[str, Any] = {
         "once": Once(IdempotencyStore(engine)),
-        "shop": ShopStore(engine),
+        "shop": shop,
+        "outbound": outbound,
+        "timeline": TimelineStore(engine),
+        "intake": Intake(outbound, shop, lambda: campaigns, now=now),
+        "campaigns": lambda: campaigns,
         "calls": CallStore(engine),
         "outbox": OutboxStore(engine),
         "history": history,
