@@ -30,7 +30,7 @@ from cti.reports.worker import reports_kept
 from cti.scenarios import Scenarios
 from cti.services.http import JsonHttp
 from cti.services.nightly import Nightly, retention_of
-from cti.services.notifier import OutboxNotifier, open_notifier
+from cti.services.notifier import OutboxNotifier, follow_registered, open_notifier
 from cti.services.outside import Allowed, open_session, words
 from cti.services.recordings import RecordingFolder
 from cti.services.switches import SwitchFile
@@ -41,6 +41,7 @@ from cti.settings import Settings
 from cti.speech import live_choices
 from cti.status import StatusFile
 from cti.tables import Tables
+from cti.web.api.opening import make_api
 from cti.web.opening import Desking, Room, opened, prepare
 from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
@@ -171,6 +172,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             open_notifier(OutboxStore(database), bus, sender, {})
         )
         room = await prepare(settings, database, bus, lookup, journal, notifier, vitals.counts)
+        room.api = make_api(settings, database, notifier, allowed, journal.history)
         prompts = await stack.enter_async_context(open_prompts(prompt_settings(settings)))
         library = Library()
         services = Services(
@@ -228,6 +230,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             async with (
                 reports_kept(settings.journal_database, settings.reports_every),
                 in_background(scenarios.watch()),
+                in_background(follow_registered(room.api.webhooks, notifier)),
                 in_background(StatusFile(settings.state, engine.status).run()),
                 in_background(nightly_job(settings, database).run()),
             ):

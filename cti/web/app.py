@@ -24,6 +24,7 @@ from cti.web import (
     users,
 )
 from cti.web.api.app import build_api
+from cti.web.api.problems import as_problem
 from cti.web.auth import SCOPE, Handler
 from cti.web.errors import Refused, answer_to
 from cti.web.json import LARGEST
@@ -47,6 +48,9 @@ AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (
 )
 
 
+API_PATH: Final = "/api/v1"
+
+
 def build_app(site: Site) -> web.Application:
     """The app, ready to be served. Raises ValueError for a route that does not say whom it is
     for."""
@@ -55,7 +59,7 @@ def build_app(site: Site) -> web.Application:
     for routes in AREAS:
         app.add_routes(routes)
     if site.api is not None:
-        app.add_subapp("/api/v1", build_api(site.api))
+        app.add_subapp(API_PATH, build_api(site.api))
     for route in app.router.routes():
         if not hasattr(route.handler, SCOPE):
             raise ValueError(f"{route.method} {route.resource}: whom is it for?")
@@ -70,6 +74,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except Exception as error:
+        if request.path.startswith(f"{API_PATH}/"):
+            return await as_problem(error, request)
         if isinstance(error, Refused):
             if error.status in (400, 403):
                 await refuse(request, error.code)

@@ -37,9 +37,14 @@ SCOPES: Final[Mapping[str, str]] = {
     "webhooks:write": "the shop's API: send messages to webhooks again",
 }
 SHOP: Final = frozenset(scope for scope in SCOPES if ":" in scope)
+# What the outbound page works with: orders and their calls, campaigns, lists, webhooks.
+OUTBOUND: Final = frozenset(
+    scope for scope in SHOP if scope.partition(":")[0] != "calls" or scope == "calls:read"
+)
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "agent": frozenset({"desk", "wallboard"}),
-    "supervisor": frozenset({"desk", "wallboard", "floor", "flows", "transcripts", "reports"}),
+    "supervisor": frozenset({"desk", "wallboard", "floor", "flows", "transcripts", "reports"})
+    | OUTBOUND,
     "editor": frozenset({"wallboard", "flows", "transcripts"}),
     "admin": frozenset(SCOPES),
 }

@@ -45,6 +45,7 @@ from cti.roster import Roster
 from cti.scenarios import Scenarios
 from cti.services.webhooks import kept_secret
 from cti.settings import Settings
+from cti.web.api.services import Api
 from cti.web.app import build_app
 from cti.web.bundle import find_pages
 from cti.web.phones import PhoneTabs
@@ -78,6 +79,7 @@ class Room:
     history: Journal
     router: Router
     entries: list[Callable[[Entry], None]]
+    api: Api | None = None
 
     def journal(self, journal: Journal) -> Journal:
         """The journal with the floor listening."""
@@ -178,7 +180,7 @@ async def opened(
             records=room.records, notes=room.desk_store, scenarios=scenarios,
             versions=FlowStore(room.database), journal=room.history, crm=room.crm,
             phones=PhoneTabs(room.bus, settings.asterisk_websocket, session), streams=streams,
-            telephony=telephony, vitals=vitals,
+            telephony=telephony, vitals=vitals, api=room.api,
         )  # fmt: skip
         for work in (
             accounts.watch(), room.roster.watch(bridge), room.figures.run(), watch.run(),

@@ -23,7 +23,7 @@ from cti.web.auth import (
     principal,
     signed_in,
 )
-from cti.web.errors import Refused, answer_to
+from cti.web.errors import Refused
 from cti.web.json import Body, body, done, reply
 from cti.web.site import Site, site
 
@@ -41,7 +41,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     if header.startswith("Bearer "):
         session = await here.accounts.bearer(header.removeprefix("Bearer ").strip())
         if session is None:
-            return answer_to(Refused(401, "not_signed_in", "This token is not good (any more)."))
+            raise Refused(401, "not_signed_in", "This token is not good (any more).")
         request[PRINCIPAL] = as_principal(session)
         return await handler(request)
     cookie = request.cookies.get(COOKIE, "")

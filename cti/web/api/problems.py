@@ -12,7 +12,8 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ivr.errors import BadInput, RequestRefused
+from cti.web.errors import Refused
+from ivr.errors import BadInput, Fault, RequestRefused
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "application/problem+json"
@@ -114,22 +115,31 @@ def _said(kind: str, message: str) -> str:
 async def answer_problems(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Whatever goes wrong becomes a problem; what broke is logged, and told by reference only."""
+    """Whatever goes wrong becomes a problem."""
     try:
         return await handler(request)
-    except RequestRefused as refused:
-        return problem(refused.kind, str(refused), errors=refused.errors, headers=refused.headers)
-    except BadInput as refused:
-        return problem("bad-value", str(refused))
-    except web.HTTPException as refused:
-        return _of_http(refused)
-    except (SQLAlchemyError, TimeoutError, OSError) as error:
-        log.error("%s %s: %s", request.method, request.path, type(error).__name__)
-        return problem("unavailable", headers={"Retry-After": "5"})
-    except Exception:
-        reference = uuid.uuid4().hex[:12]
-        log.exception("%s %s broke, %s", request.method, request.path, reference)
-        return problem("fault", reference=reference)
+    except Exception as error:
+        return await as_problem(error, request)
+
+
+async def as_problem(error: Exception, request: web.Request) -> web.StreamResponse:
+    """The answer to an error; what broke is logged, and told by a reference only."""
+    match error:
+        case RequestRefused():
+            return problem(error.kind, str(error), errors=error.errors, headers=error.headers)
+        case Refused():
+            kind = _OF_STATUS.get(error.status, "bad-header")
+            return problem(kind, str(error), headers=error.headers)
+        case BadInput():
+            return problem("bad-value", str(error))
+        case web.HTTPException():
+            return _of_http(error)
+        case SQLAlchemyError() | TimeoutError() | OSError() | Fault():
+            log.error("%s %s: %s", request.method, request.path, type(error).__name__)
+            return problem("unavailable", headers={"Retry-After": "5"})
+    reference = uuid.uuid4().hex[:12]
+    log.error("%s %s broke, %s", request.method, request.path, reference, exc_info=error)
+    return problem("fault", reference=reference)
 
 
 def _of_http(refused: web.HTTPException) -> web.StreamResponse:
