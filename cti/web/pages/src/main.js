@@ -137,7 +137,7 @@ class App extends View {
         <a class="brand" href="/" aria-label="Santral"><img src="/static/icon.svg" alt="" width="28" height="28" /><span>Santral</span></a>
         <nav aria-label=${t("nav.label")}><ul>${this.views.map((one) => html`<li><a href=${one.path} aria-current=${one === view ? "page" : nothing}>${icon(one.icon)}<span>${t(`nav.${one.key}`)}</span></a></li>`)}</ul></nav>
         <div class="top-end">${this.connection()}
-          <button class="quiet" aria-label=${t("nav.language", { language: word("language", this.other) })} lang=${this.other} @click=${() => this.language(this.other)}>${this.other.toUpperCase()}</button>
+          <button class="quiet" aria-label="${this.other.toUpperCase()} – ${word("language", this.other)}" @click=${() => this.language(this.other)}>${this.other.toUpperCase()}</button>
           <button class="quiet square" aria-label=${t("help.title")} title="${t("help.title")} (?)" @click=${() => this.querySelector("santral-help").open()}>${icon("help")}</button>
           <button class="quiet square" aria-label=${t("settings.title")} title=${t("settings.title")} @click=${() => this.querySelector("santral-settings").open()}>${icon("gear")}</button>
           <span class="me"><span class="avatar small" aria-hidden="true">${initials(store.me.name)}</span><span>${store.me.name}</span></span>

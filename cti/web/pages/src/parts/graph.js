@@ -8,6 +8,7 @@ import { View } from "../core/view.js";
 
 const CHARACTER = 7.1;
 const LINE = 16;
+const SMALLEST = 0.72; // below it nobody reads a box
 const WIDEST = 32; // characters of a line in a box
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -62,13 +63,33 @@ function way(points) {
 }
 
 class Graph extends View {
-  static properties = { graph: { attribute: false }, chosen: {}, path: { attribute: false } };
+  static properties = { graph: { attribute: false }, chosen: {}, path: { attribute: false }, scale: { type: Number } };
+  scale = 1;
 
   willUpdate(changed) {
     if (changed.has("graph")) {
       this.layout = this.graph && laidOut(this.graph);
       this.focused = this.layout?.boxes[0]?.node.id;
+      this.scale = this.fitting();
     }
+  }
+
+  /** As large as the space allows, but never too small to read. */
+  fitting() {
+    const space = this.parentElement?.clientWidth ?? 0;
+    return this.layout && space ? Math.min(1, Math.max(SMALLEST, (space - 8) / this.layout.width)) : 1;
+  }
+
+  zoom(by) {
+    this.scale = by ? Math.min(1.6, Math.max(0.3, this.scale * by)) : this.fitting();
+  }
+
+  /** The beginning of the flow in the middle. */
+  updated(changed) {
+    const space = this.parentElement;
+    if (!changed.has("graph") || !this.layout || !space) return;
+    space.scrollTop = 0;
+    space.scrollLeft = this.layout.boxes[0].x * this.scale - space.clientWidth / 2;
   }
 
   callers(node) {
@@ -78,9 +99,9 @@ class Graph extends View {
   render() {
     if (!this.layout) return nothing;
     const { boxes, edges, width, height } = this.layout;
-    return html`<svg class="flow-graph" viewBox="0 0 ${width} ${height}" width=${width} height=${height} role="group" aria-label=${t("graph.label", { flow: this.graph.flow })}
+    return html`<svg class="flow-graph" viewBox="0 0 ${width} ${height}" width=${width * this.scale} height=${height * this.scale} role="group" aria-label=${t("graph.label", { flow: this.graph.flow })}
       @keydown=${this.move}>
-      <defs><marker id="arrow" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 1 9 5 0 9Z"></path></marker></defs>
+      <defs><marker id="arrow" viewBox="0 0 10 10" refX="8" refY="5" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto-start-reverse"><path d="M0 1 9 5 0 9Z"></path></marker></defs>
       <g aria-hidden="true">${edges.map((edge) => this.edge(edge))}</g>
       ${boxes.map((box) => this.box(box))}
     </svg>`;
@@ -99,12 +120,14 @@ class Graph extends View {
     const top = y - height / 2;
     const ways = this.graph.edges.filter((edge) => edge.source === node.id);
     const leads = ways.map((edge) => `${edge.label || t("graph.next")}: ${edge.target.split("__")[0]}`).join("; ");
-    const said = [node.title.replaceAll("_", " "), word("kind", node.kind), t("graph.callers", { n: callers }), ...node.lines.slice(1), leads && t("graph.leads", { ways: leads })].filter(Boolean).join(". ");
+    // what is to be seen comes first and word for word, for who speaks to the computer
+    const seen = [node.title.replaceAll("_", " "), ...lines, callers || ""].filter(Boolean).join(" ");
+    const said = [seen, word("kind", node.kind), t("graph.callers", { n: callers }), leads && t("graph.leads", { ways: leads })].filter(Boolean).join(". ");
     return svg`<g class="box kind-${node.kind} ${callers ? "busy" : ""} ${this.chosen === node.step && node.step ? "chosen" : ""} ${this.walked?.has(node.id) ? "walked" : ""}" role="button" data-node=${node.id} data-step=${node.step} data-callers=${callers}
       tabindex=${this.focused === node.id ? 0 : -1} aria-label=${said} aria-pressed=${this.chosen === node.step && Boolean(node.step)} @click=${() => this.choose(node)} @focus=${() => this.focus_(node)}>
       <rect x=${left} y=${top} width=${width} height=${height} rx=${node.kind === "end" || node.kind === "person" ? 18 : 8}></rect>
-      <text class="title" x=${x} y=${top + 21} text-anchor="middle">${node.title.replaceAll("_", " ")}</text>
-      ${lines.map((line, i) => svg`<text class="line" x=${x} y=${top + 21 + LINE * (i + 1)} text-anchor="middle">${line}</text>`)}
+      <text class="title" x=${x} y=${top + 21} text-anchor="middle">${node.title.replaceAll("_", " ")} </text>
+      ${lines.map((line, i) => svg`<text class="line" x=${x} y=${top + 21 + LINE * (i + 1)} text-anchor="middle">${line} </text> `)}
       ${callers ? svg`<g class="count"><circle cx=${left + width} cy=${top} r="13"></circle><text x=${left + width} y=${top + 4.5} text-anchor="middle">${callers}</text></g>` : nothing}
     </g>`;
   }

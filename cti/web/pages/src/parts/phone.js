@@ -37,7 +37,6 @@ const talking = () => current()?.state === "talking";
 
 export function answer() {
   if (inPage()) phone.answer();
-  else command("answer");
 }
 
 export function hangUp() {
@@ -47,9 +46,7 @@ export function hangUp() {
 }
 
 function hold() {
-  const call = current();
-  if (inPage()) phone.hold(!call.held);
-  else command(call.held ? "unhold" : "hold");
+  phone.hold(!current().held);
 }
 
 /** Ring a number: the own phone first (it answers itself), then the other side. */
@@ -125,6 +122,7 @@ class PhonePart extends View {
   }
 
   ringing() {
+    if (!inPage()) return html`<p class="faint">${t("phone.answer_there")}</p>`;
     return html`<button class="go" @click=${answer}>${icon("phone")}${t("phone.answer")}</button>
       <button class="stop" @click=${hangUp}>${icon("hang-up")}${t("phone.reject")}</button>`;
   }
@@ -135,7 +133,7 @@ class PhonePart extends View {
       html`<button class=${kind} aria-pressed=${pressed ?? nothing} @click=${run}>${icon(name)}<span>${label}</span></button>`;
     return html`
       ${inPage() ? key(call.muted ? "mic-off" : "mic", t("phone.mute"), () => phone.mute(!call.muted), { pressed: call.muted }) : nothing}
-      ${key("pause", t("phone.hold"), hold, { pressed: call.held })}
+      ${inPage() ? key("pause", t("phone.hold"), hold, { pressed: call.held }) : nothing}
       ${inPage() ? key("keypad", t("phone.keypad"), () => this.toggle(), { pressed: this.pad }) : nothing}
       ${consulting
         ? html`${key("check", t("phone.complete"), () => command("complete"), { kind: "go" })}
@@ -167,9 +165,9 @@ customElements.define("santral-phone", PhonePart);
 
 const openTransfer = () => document.querySelector("santral-transfer")?.open();
 const ringing = () => current()?.state === "ringing";
-shortcut("a", "key.answer", answer, ringing);
+shortcut("a", "key.answer", answer, () => inPage() && ringing());
 shortcut("e", "key.hang_up", hangUp, () => Boolean(current()));
-shortcut("h", "key.hold", hold, talking);
+shortcut("h", "key.hold", hold, () => inPage() && talking());
 shortcut("m", "key.mute", () => phone.mute(!phone.call.muted), () => inPage() && talking());
 shortcut("k", "key.keypad", () => document.querySelector("santral-phone")?.toggle(), () => inPage() && talking());
 shortcut("t", "key.transfer", openTransfer, talking);

@@ -71,7 +71,7 @@ class Pop extends View {
       <div class="pop-side">
         <span class="tag call-${pop.state}" data-test="pop-state">${word("pop_state", pop.state)}</span>
         <span class="faint">${titled(queue?.title, pop.queue) || t("pop.direct")}</span>
-        ${pop.waited ? html`<span class="faint">${icon("clock")}${t("pop.waited", { time: duration(pop.waited) })}</span>` : nothing}
+        ${pop.waited ? html`<span class="faint">${icon("clock")} ${t("pop.waited", { time: duration(pop.waited) })}</span>` : nothing}
         ${/^https?:\/\//.test(pop.crm || "")
           ? html`<a class="button" href=${pop.crm} target="_blank" rel="noopener noreferrer">${icon("link")}${t("pop.crm")}</a>`
           : nothing}

@@ -70,7 +70,7 @@ class Floor extends View {
       .map((person) => [person, store.floor.presences.get(person.login)])
       .sort((a, b) => ORDER.indexOf(a[1]?.state ?? "signed_out") - ORDER.indexOf(b[1]?.state ?? "signed_out") || a[0].name.localeCompare(b[0].name, lang()));
     return html`<section class="card" aria-labelledby="agents-title"><h2 id="agents-title">${t("floor.agents")}</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="agents-title"><table>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="agents-title"><table>
         <thead><tr><th scope="col">${t("floor.agent")}</th><th scope="col">${t("floor.state")}</th>
           <th scope="col" class="number-cell">${t("floor.since")}</th><th scope="col">${t("floor.call")}</th>
           <th scope="col"><span class="sr">${t("floor.actions")}</span></th></tr></thead>

@@ -125,7 +125,11 @@ class Flows extends View {
           ${[...store.flows.values()].map((one) => this.link(one))}</ul></nav>
         <section class="card flow-main" aria-labelledby="flow-title">
           ${flow ? this.head(flow) : nothing}
-          <div class="scroll graph-space" tabindex="0" role="region" aria-label=${t("graph.space")}>
+          <div class="zoom buttons" role="group" aria-label=${t("graph.size")}>
+            ${[["−", 0.8, "graph.smaller"], ["+", 1.25, "graph.larger"], ["⤢", 0, "graph.fit"]].map(
+              ([sign, by, label]) => html`<button class="square" aria-label=${t(label)} title=${t(label)} @click=${() => this.querySelector("santral-graph").zoom(by)}>${sign}</button>`)}
+          </div>
+          <div class="scroll graph-space" tabindex="0" role="group" aria-label=${t("graph.space")}>
             <santral-graph .graph=${this.graph} .chosen=${this.step} .path=${this.walked()} @step=${(event) => this.choose(event.detail)}></santral-graph></div>
         </section>
         <div class="flow-side">${this.told ? this.transcript() : nothing}${this.people()}${this.found()}${this.history()}</div>

@@ -25,7 +25,7 @@ class Users extends View {
     return html`<div class="page-head"><h1>${t("nav.users")}</h1></div>
       <section class="card" aria-labelledby="users-title"><h2 id="users-title">${t("users.people")}</h2>
         <p class="faint">${t("users.about")} <code>./santral user add ayse --role agent</code></p>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="users-title"><table>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="users-title"><table>
           <thead><tr><th scope="col">${t("users.login")}</th><th scope="col">${t("users.name")}</th><th scope="col">${t("users.role")}</th>
             <th scope="col">${t("users.phone")}</th><th scope="col">${t("users.last")}</th><th scope="col">${t("users.state")}</th></tr></thead>
           <tbody>${this.users.map((user) => html`<tr data-user=${user.login}><th scope="row">${user.login}</th><td>${user.name}</td>
@@ -34,7 +34,7 @@ class Users extends View {
         </table></div></section>
       <section class="card" aria-labelledby="audit-title"><h2 id="audit-title">${t("users.audit")}</h2>
         ${this.entries.length ? nothing : html`<p class="faint">${t("users.no_audit")}</p>`}
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="audit-title"><table>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="audit-title"><table>
           <thead><tr><th scope="col">${t("users.when")}</th><th scope="col">${t("users.who")}</th><th scope="col">${t("users.what")}</th>
             <th scope="col">${t("users.whom")}</th><th scope="col">${t("users.from")}</th><th scope="col">${t("users.detail")}</th></tr></thead>
           <tbody>${this.entries.map((one) => html`<tr><td>${dateTime(one.at)}</td><td>${one.actor}</td><td>${one.action}</td>
