@@ -47,7 +47,7 @@ class App extends View {
     this.addEventListener("speak", (event) => this.language(event.detail));
     document.addEventListener("santral-follow", (event) => this.stream?.follow(event.detail));
     store.addEventListener("online", () => phone.hurry());
-    store.addEventListener("phone", () => this.phoneMoved());
+    store.addEventListener("phone", () => setTimeout(() => phone.moved(), 800));
     onLanguage(() => (document.title = this.pageTitle()));
     useSession("", () => this.gone("not_signed_in"));
     this.begin();
@@ -71,11 +71,6 @@ class App extends View {
     this.routed();
     await stream.start();
     if (me.agent?.phone === "web" && stream === this.stream) phone.start(this.tab);
-  }
-
-  /** Another tab of ours has taken the phone: JsSIP is told by its socket, this is for late ones. */
-  phoneMoved() {
-    if (store.phoneTab && store.phoneTab !== this.tab && phone.state === "registered") phone.hurry();
   }
 
   async signOut() {

@@ -1,12 +1,13 @@
 // The telephone in the page: JsSIP over our own server's /sip, one call at a time.
 import * as JsSIP from "jssip";
-import { post, remove, Refused } from "./api.js";
+import { post } from "./api.js";
 import { onBeat } from "./clock.js";
 import { settings } from "./settings.js";
 import { ring } from "./sounds.js";
 import { store } from "./store.js";
 
 const EXPECTED_FOR = 15000; // ms in which a call that was asked for answers itself
+const SETTLES = 800; // ms after which it is known who has the phone
 const CLOSED_ELSEWHERE = 4001;
 const CLOSED_SIGNED_OUT = 4002;
 
@@ -78,6 +79,7 @@ class Phone extends EventTarget {
     if (event.code === CLOSED_ELSEWHERE) {
       this.release();
       this.#tell({ state: "elsewhere" });
+      setTimeout(() => this.moved(), SETTLES);
     } else if (event.code === CLOSED_SIGNED_OUT) {
       this.release();
     } else if (this.state !== "failed") {
@@ -119,10 +121,10 @@ class Phone extends EventTarget {
     this.#tell({ state: "off" });
   }
 
-  async giveBack() {
-    const tab = this.tab;
-    this.release();
-    if (tab) await remove("/api/phone", { tab }).catch(() => {});
+  /** Nobody else has the phone (any more): it comes back here. */
+  moved() {
+    const elsewhere = store.phoneTab && store.phoneTab !== this.tab;
+    if (this.state === "elsewhere" && !elsewhere && store.me) this.start(this.tab);
   }
 
   /** Somebody here asked for a call: the next one that no queue sent answers itself. */
@@ -252,4 +254,3 @@ export function constraints() {
 }
 
 export const phone = new Phone();
-export { Refused };
