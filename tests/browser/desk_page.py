@@ -41,7 +41,7 @@ window.incoming = null;
 window.RTCPeerConnection = class extends Connection {
   constructor(...given) {
     super(...given);
-    this.addEventListener("track", (event) => { window.incoming = event.streams[0]; });
+    this.addEventListener("track", (event) => { window.incoming = new MediaStream([event.track]); });
   }
 };
 new MutationObserver(() => {
@@ -76,6 +76,12 @@ async ([tones, seconds]) => {
   source.disconnect();
   return heard.map((one) => 10 * Math.log10(one.sort((x, y) => x - y)[one.length >> 1] + 1e-12));
 }
+"""
+LEAVE = """
+fetch("/api/me").then((answer) => answer.json()).then((me) => fetch("/api/agent/sign-out", {
+  method: "POST", body: "{}",
+  headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf },
+})).catch(() => 0)
 """
 LOUD = -40.0  # dBFS of a tone that is there
 STILL = -58.0  # of one that is not
@@ -126,6 +132,12 @@ class DeskPage:
         await self.phone_ready()
         await self.page.click(".presence button.primary")
         await self.state("ready")
+
+    async def leave(self) -> None:
+        """Out of the queues, and closed."""
+        if not self.page.is_closed():
+            await self.page.evaluate(LEAVE)
+        await self.context.close()
 
     async def state(self, state: str, timeout: float = 15.0) -> None:
         await self.page.wait_for_selector(f".presence.state-{state}", timeout=timeout * 1000)

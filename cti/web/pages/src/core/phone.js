@@ -7,6 +7,7 @@ import { ring } from "./sounds.js";
 import { store } from "./store.js";
 
 const EXPECTED_FOR = 15000; // ms in which a call that was asked for answers itself
+const POP_WITHIN = 700; // ms the ring waits for the story
 const SETTLES = 800; // ms after which it is known who has the phone
 const CLOSED_ELSEWHERE = 4001;
 const CLOSED_SIGNED_OUT = 4002;
@@ -139,14 +140,6 @@ class Phone extends EventTarget {
       return;
     }
     this.#session = session;
-    const id = request.getHeader("X-Santral-Call") || "";
-    const from = request.from;
-    this.#tell({
-      call: {
-        id, state: "ringing", direction: "inbound", number: from?.uri?.user ?? "",
-        name: from?.display_name ?? "", muted: false, held: false, since: Date.now() / 1000,
-      },
-    });
     session.on("accepted", () => this.#talking(session));
     session.on("confirmed", () => this.#talking(session));
     session.on("hold", () => this.#change({ held: session.isOnHold().local }));
@@ -157,6 +150,19 @@ class Phone extends EventTarget {
     session.on("ended", over);
     session.on("failed", over);
     session.on("peerconnection", ({ peerconnection }) => this.#listen(peerconnection));
+    this.#ringing(session, request.from, request.getHeader("X-Santral-Call") || "");
+  }
+
+  /** First the story, then the ring: the INVITE and the pop come by different ways. */
+  async #ringing(session, from, id) {
+    await popShown(id);
+    if (session !== this.#session) return;
+    this.#tell({
+      call: {
+        id, state: "ringing", direction: "inbound", number: from?.uri?.user ?? "",
+        name: from?.display_name ?? "", muted: false, held: false, since: Date.now() / 1000,
+      },
+    });
     const asked = !id && Date.now() < this.#expected;
     if (asked) this.#expected = 0;
     if (asked || settings.autoAnswer) this.answer();
@@ -166,7 +172,8 @@ class Phone extends EventTarget {
   #listen(connection) {
     this.connection = connection;
     connection.addEventListener("track", (event) => {
-      this.audio.srcObject = event.streams[0] ?? new MediaStream([event.track]);
+      // a stream of our own: Asterisk takes the track out of its own when it renegotiates
+      this.audio.srcObject = new MediaStream([event.track]);
       this.useSpeaker();
       this.audio.play().catch(() => {});
     });
@@ -240,6 +247,22 @@ class Phone extends EventTarget {
     const stream = await navigator.mediaDevices.getUserMedia(constraints());
     await sender.replaceTrack(stream.getAudioTracks()[0]);
   }
+}
+
+/** Resolves when the pop of that call is on the page, and after a moment in any case. */
+function popShown(id) {
+  const there = () => [...store.pops.values()].some((pop) => pop.call === id);
+  if (!id || there()) return Promise.resolve();
+  return new Promise((shown) => {
+    const timer = setTimeout(done, POP_WITHIN);
+    const look = () => there() && setTimeout(done, 0); // Lit draws before the next task
+    store.addEventListener("change", look);
+    function done() {
+      clearTimeout(timer);
+      store.removeEventListener("change", look);
+      shown();
+    }
+  });
 }
 
 export function constraints() {
