@@ -22,6 +22,7 @@ from cti.queues.routing import Caller, options
 from ivr.errors import BadInput
 
 DESK = "santral-desk"
+ASK = "santral-ask"  # dials SANTRAL_ASK at the key 1
 THREE_WAY = "*4"  # atxferthreeway of asterisk-conf/features.conf
 _NUMBER = re.compile(r"\+?[0-9*#]{1,20}\Z")
 _ACCOUNT = re.compile(r"[a-zA-Z0-9_-]{2,40}\Z")
@@ -49,7 +50,9 @@ class Desk:
         """Ask somebody first; the caller hears music. `hang_up` hands over, `back` returns."""
         leg = self._own(interface, call, talking=True)
         await self._check(to)
-        await self._bridge.send(actions.Atxfer(leg.name, self._context, to))
+        # Atxfer keys what it dials: letters and digits that fall into its prompt would be lost.
+        await self._bridge.send(actions.Setvar("__SANTRAL_ASK", to, leg.name))
+        await self._bridge.send(actions.Atxfer(leg.name, ASK, "1"))
 
     async def back(self, interface: str, call: str) -> None:
         await self._bridge.send(actions.CancelAtxfer(self._own(interface, call).name))

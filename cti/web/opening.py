@@ -264,6 +264,7 @@ async def _make_pages(site: Site) -> None:
     try:
         site.pages = await find_pages(cache, log.info)
     except CannotInstall as reason:
+        site.no_pages = str(reason)
         log.error("there are no pages: %s", reason)
 
 

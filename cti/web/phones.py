@@ -55,12 +55,12 @@ class PhoneTabs:
     def take(self, login: str, interface: str, tab: str) -> None:
         """From now on this tab has it; the one before is cut off."""
         before = self._owners.get(login)
-        if before is not None and before.tab == tab:
-            return
+        # Anew for the same tab, too: the end of its old connection must not end the new one's
         self._owners[login] = _Owner(tab)
         if before is not None and before.close is not None:
             before.close(TAKEN)
-        self._tell(login, interface, tab)
+        if before is None or before.tab != tab:
+            self._tell(login, interface, tab)
 
     def connected(self, login: str, tab: str, close: Callable[[int], None]) -> bool:
         """A tab's WebSocket; False when the phone is another tab's."""

@@ -69,6 +69,8 @@ class Site:
     telephony: Telephony | None = None
     pages: Path | None = None
     vitals: Vitals | None = None
+    no_pages: str = ""
+    """Why there are none, when they cannot be made."""
     api: Api | None = None
     more: dict[str, Any] = field(default_factory=dict)
 

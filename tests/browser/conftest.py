@@ -51,7 +51,9 @@ async def shop(
     """A demo of the tests' own, for the whole session."""
     state = Settings.from_environment().state
     try:
-        async with demo_running(state, print, home=tmp_path_factory.mktemp("shop")) as demo:
+        async with demo_running(
+            state, print, home=tmp_path_factory.mktemp("shop"), prompt_cache=state / "prompts"
+        ) as demo:
             yield demo
     except CannotInstall as reason:
         pytest.skip(str(reason))

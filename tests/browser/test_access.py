@@ -59,9 +59,7 @@ async def test_axe_finds_nothing_on_any_page(
     assert {where: what for where, what in found.items() if what} == {}
 
 
-async def test_axe_finds_nothing_while_somebody_calls(
-    shop: Demo, person: Person, axe: str
-) -> None:
+async def test_axe_finds_nothing_while_somebody_calls(shop: Demo, person: Person, axe: str) -> None:
     ayse, zeynep = await person("ayse"), await person("zeynep", "/floor")
     await ayse.work()
     found = {}

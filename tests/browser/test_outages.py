@@ -51,9 +51,10 @@ async def test_the_network_is_cut_and_comes_back(shop: Demo, person: Person) -> 
         await ayse.page.wait_for_selector("[data-test=connection][data-state=offline]")
         await ayse.shows(".trouble.shown", "koptu")
         await asyncio.sleep(2)
-        assert "Unavailable" in (await in_queue(shop, "ayse"))["line"] or "paused" in (
-            await in_queue(shop, "ayse")
-        )["line"]
+        assert (
+            "Unavailable" in (await in_queue(shop, "ayse"))["line"]
+            or "paused" in (await in_queue(shop, "ayse"))["line"]
+        )
         async with calling(shop) as call:
             await ask_for_agent(call)
             await call.pause(1)

@@ -30,7 +30,9 @@ async def test_the_story_is_on_the_page_before_the_phone_rings(shop: Demo, perso
         await ayse.page.wait_for_selector(".call-now.ringing", timeout=30_000)
         seen = await ayse.seen()
         assert seen["pop"] < seen["ringing"], "the story first, by whatever way it came"
-        assert seen["ringing"] - seen["invite"] < 700, "the ring waited for it, not for the deadline"
+        assert seen["ringing"] - seen["invite"] < 700, (
+            "the ring waited for it, not for the deadline"
+        )
         await ayse.shows("[data-test=customer]", "Ayşe Yılmaz")
         steps = await ayse.page.eval_on_selector_all(
             "[data-test=path] li", "all => all.map(one => one.dataset.step)"

@@ -75,8 +75,8 @@ async def test_an_agent_hands_their_own_caller_on(room: Room) -> None:
     await room.desk.hang_up(AYSE, CALL)
     own = "PJSIP/ayse-00000001"
     assert room.sent() == [
-        ("BlindTransfer", own), ("Atxfer", own), ("CancelAtxfer", own), ("PlayDTMF", own),
-        ("PlayDTMF", own), ("MixMonitorMute", "PJSIP/musteri-00000000"), ("Hangup", leg.id),
+        ("BlindTransfer", own), ("Setvar", own), ("Atxfer", own), ("CancelAtxfer", own),
+        ("PlayDTMF", own), ("PlayDTMF", own), ("MixMonitorMute", "PJSIP/musteri-00000000"), ("Hangup", leg.id),
     ]  # fmt: skip
 
 

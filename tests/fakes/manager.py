@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 
 VERSION = "11.0.0"
 Action = dict[str, str]
-TAKEN = {"Hangup", "BlindTransfer", "Atxfer", "CancelAtxfer", "PlayDTMF", "MixMonitorMute"}
+TAKEN = {
+    "Hangup",
+    "BlindTransfer",
+    "Atxfer",
+    "CancelAtxfer",
+    "PlayDTMF",
+    "MixMonitorMute",
+    "Setvar",
+}
 
 
 def event(name: str, *headers: tuple[str, object]) -> str:
