@@ -84,7 +84,7 @@ fetch("/api/me").then((answer) => answer.json()).then((me) => fetch("/api/agent/
 })).catch(() => 0)
 """
 LOUD = -40.0  # dBFS of a tone that is there
-STILL = -58.0  # of one that is not
+STILL = -50.0  # of one that is not
 
 
 def write_tone(path: Path, hertz: float, seconds: float = 10.0) -> Path:

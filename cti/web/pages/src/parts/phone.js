@@ -109,15 +109,16 @@ class PhonePart extends View {
   }
 
   call(call) {
-    const phase = call.live?.phase;
-    const label = call.state === "ringing" ? "ringing" : call.held ? "held" : phase === "consulting" ? "consulting" : "talking";
+    // Who is asked by a colleague talks; only the one who asks has a caller to come back to.
+    const asks = call.live?.phase === "consulting" && call.live.agent === store.me.agent.interface;
+    const label = call.state === "ringing" ? "ringing" : call.held ? "held" : asks ? "consulting" : "talking";
     return html`<div class="call-now ${label}" data-call=${call.id} data-phase=${label}>
         <div><strong>${call.live?.caller_name || call.name || shown(call.number)}</strong>
           <span class="faint">${shown(call.live?.caller || call.number)}</span></div>
         <div class="call-state"><span class="dot"></span>${word("call", label)}
           <span class="timer">${duration(now() - call.since)}</span></div>
       </div>
-      <div class="call-keys">${call.state === "ringing" ? this.ringing() : this.talking(call, phase)}</div>
+      <div class="call-keys">${call.state === "ringing" ? this.ringing() : this.talking(call, asks)}</div>
       ${this.pad && call.state === "talking" ? this.keypad() : nothing}`;
   }
 
@@ -127,8 +128,7 @@ class PhonePart extends View {
       <button class="stop" @click=${hangUp}>${icon("hang-up")}${t("phone.reject")}</button>`;
   }
 
-  talking(call, phase) {
-    const consulting = phase === "consulting";
+  talking(call, consulting) {
     const key = (name, label, run, { pressed, kind = "" } = {}) =>
       html`<button class=${kind} aria-pressed=${pressed ?? nothing} @click=${run}>${icon(name)}<span>${label}</span></button>`;
     return html`
