@@ -26,7 +26,7 @@ COPY sounds /src/sounds
 COPY asterisk-conf /src/asterisk-conf
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    /tmp/uv/bin/pip wheel --quiet --no-deps --wheel-dir /tmp/wheel /src \
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt /tmp/uv/bin/pip wheel --quiet --no-deps --wheel-dir /tmp/wheel /src \
  && /tmp/uv/bin/uv pip install --quiet --no-cache --offline --no-deps \
       --python /opt/santral/bin/python /tmp/wheel/*.whl \
  && find /opt/santral -depth \( -name tests -o -name test \) -type d -path '*/site-packages/*' \

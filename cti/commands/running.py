@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cti.settings import Settings
+from ivr.errors import BadSetting
+
+if TYPE_CHECKING:
+    from cti.doctor import Told
 
 CONFIGURE: Final = """examples:
   santral configure /etc/santral/asterisk        an Asterisk on this machine
@@ -27,6 +31,13 @@ mounts them; none is in an image, none has a default.
 SHOP: Final = """example:
   docker compose exec santral santral shop     then dial 100, press 1, and the order's number with #
 """
+DOCTOR: Final = """examples:
+  santral doctor           ports, Manager, database, sounds, models, clock, disk, NAT
+  santral doctor --json    the same for scripts
+
+Exit 0: nothing is wrong (warnings aside). Exit 1: something is.
+"""
+MARKS: Final = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}
 
 
 def add_commands(commands: Any) -> None:
@@ -65,6 +76,40 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     shop.set_defaults(run=run_shop)
+    doctor = commands.add_parser(
+        "doctor",
+        help="look for what is set up wrong, and say the remedy",
+        epilog=DOCTOR,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doctor.add_argument("--json", action="store_true", help="as data")
+    doctor.set_defaults(run=run_doctor)
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    import asyncio
+    import json
+
+    from cti.doctor import Told, examine
+
+    try:
+        settings = Settings.from_environment()
+    except BadSetting as error:
+        found = [Told("settings", "wrong", str(error), "docs/settings.md has every setting")]
+    else:
+        found = asyncio.run(_gathered(examine(settings)))
+    if arguments.json:
+        print(json.dumps([one.to_dict() for one in found], ensure_ascii=False, indent=1))
+    else:
+        for one in found:
+            print(f"{MARKS[one.level]} {one.name:12} {one.text}")
+            if one.fix:
+                print(f"  {'':12} -> {one.fix}")
+    return 1 if any(one.level == "wrong" for one in found) else 0
+
+
+async def _gathered(found: AsyncIterator[Told]) -> list[Told]:
+    return [one async for one in found]
 
 
 def run_shop(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from cti.asterisk.ports import free_port_range
@@ -238,3 +239,31 @@ def test_on_the_hosts_network_only_sip_and_sound_are_open(compose: Compose) -> N
     assert {one["host_ip"] for one in services["postgres"]["ports"]} == {"127.0.0.1"}
     inside = {"SANTRAL_AGI_HOST", "SANTRAL_SPEECH_HOST", "SANTRAL_AMI_HOST"}
     assert {services["santral"]["environment"][name] for name in inside} == {"127.0.0.1"}
+
+
+def test_the_engine_is_ready_with_everything_it_has(compose: Compose) -> None:
+    """Asked from inside, where the reasons may be known: the Manager and speech are among them."""
+    look = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/readyz').read().decode())"
+    told = json.loads(compose.inside("santral", "python", "-c", look))
+    assert told["ready"]
+    assert {one["name"] for one in told["checks"] if one["ok"]} >= {
+        "engine", "loop", "flows", "journal", "database", "disk", "speech", "manager",
+    }  # fmt: skip
+
+
+async def test_the_pages_are_published_and_the_metrics_are_not(compose: Compose) -> None:
+    address = f"http://{compose.environment['SANTRAL_WEB_PUBLISH']}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{address}/healthz") as answer:
+            assert answer.status == 200
+        async with session.get(f"{address}/") as answer:
+            assert "<html" in (await answer.text()).lower()
+        async with session.get(f"{address}/metrics") as answer:
+            assert answer.status == 403
+
+
+def test_every_line_of_the_engines_log_is_json(compose: Compose) -> None:
+    lines = compose.run("logs", "--no-log-prefix", "santral").splitlines()
+    told = [line for line in lines if line.strip() and not line.startswith(("ready ", "standby"))]
+    assert told
+    assert all("call" in json.loads(line) for line in told)
