@@ -20,6 +20,7 @@ AREAS: Final = (
     "flows",
     "calls",
     "reports",
+    "shop",
     "engine",
     "line",
     "users",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Text, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,6 +32,7 @@ from cti.db.models import (
     customers,
     do_not_call,
     erasures,
+    idempotency_keys,
     journal_gaps,
     notes,
     order_lines,
@@ -39,12 +40,15 @@ from cti.db.models import (
     outbound_attempts,
     outbound_events,
     outbound_jobs,
+    outbox,
     recordings,
     survey_answers,
 )
 from cti.db.store.scrub import batches, empty_jobs, scrub_calls, unlink
 from cti.journal.reading import purge_refused
 from cti.phone import e164, national
+
+MESSAGES: Final = 500  # calls of a person whose messages are looked for by the call alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +178,18 @@ def _noted(number: str, found: Sequence[str]) -> Any:
     return or_(notes.c.phone == number, notes.c.call.in_(found))
 
 
+def _told_of(digits: str, found: Sequence[str]) -> Any:
+    """Messages to webhooks of their calls, or with their number in them."""
+    of_calls = [outbox.c.key.startswith(f"{call}:", autoescape=True) for call in found[-MESSAGES:]]
+    return or_(cast(outbox.c.data, Text).contains(digits, autoescape=True), *of_calls)
+
+
 async def _forget_rows(
     connection: AsyncConnection, number: str, digits: str, found: Sequence[str]
 ) -> dict[str, int]:
     """Everything that is not a call's own record."""
-    nobody = {"name": "", "phone": "", "email": "", "city": ""}
+    nobody: dict[str, Any] = dict.fromkeys(("name", "phone", "email", "city", "tier"), "")
+    nobody["consent"] = None
     statements = {
         "notes": delete(notes).where(_noted(number, found)),
         "contacts": delete(contacts).where(contacts.c.phone == number),
@@ -190,6 +201,10 @@ async def _forget_rows(
         .where(outbound_events.c.phone == number)
         .values(phone="", facts={}, order_number=None),
         "outbound_jobs": empty_jobs(outbound_jobs.c.phone == number),
+        "messages": delete(outbox).where(_told_of(digits, found)),
+        "requests": delete(idempotency_keys).where(
+            idempotency_keys.c.body.contains(digits, autoescape=True)
+        ),
         "journal_gaps": update(journal_gaps)
         .where(journal_gaps.c.detail.contains(digits, autoescape=True))
         .values(detail=""),

@@ -8,14 +8,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Delete, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.engine import BEGIN
-from cti.db.models import audit_log, call_events, calls, contacts, notes, outbound_jobs, recordings
+from cti.db.models import (
+    audit_log,
+    call_events,
+    calls,
+    contacts,
+    deliveries,
+    idempotency_keys,
+    notes,
+    outbound_jobs,
+    outbox,
+    recordings,
+)
+from cti.db.store.outbox import WAITING
 from cti.db.store.scrub import BATCH, batches, empty_jobs, scrub_calls, unlink
 
+REQUESTS: Final = 7  # days in which the shop may send the same request again
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +58,7 @@ async def retire(
         "events": (keep.events, job.events),
         "audit": (keep.audit, job.audit),
     }
+    kinds["requests"] = (REQUESTS, job.requests)
     counts = {
         name: await work(job.now - timedelta(days=days))
         for name, (days, work) in kinds.items()
@@ -89,6 +104,7 @@ class _Job:
                     await connection.execute(delete(notes).where(notes.c.at < before))
                     await connection.execute(delete(contacts).where(contacts.c.at < before))
                     await connection.execute(empty_jobs(outbound_jobs.c.closed_at < before))
+                    await connection.execute(_delivered(before))
             total += len(some)
             if len(some) < BATCH:
                 return total
@@ -110,3 +126,14 @@ class _Job:
         async with self.engine.begin() as connection:
             old = delete(audit_log).where(audit_log.c.at < before)
             return (await connection.execute(old)).rowcount
+
+    async def requests(self, before: datetime) -> int:
+        async with self.engine.begin() as connection:
+            old = delete(idempotency_keys).where(idempotency_keys.c.made_at < before)
+            return (await connection.execute(old)).rowcount
+
+
+def _delivered(before: datetime) -> Delete:
+    """Messages of before that nobody waits for any more."""
+    waits = select(deliveries.c.message_id).where(deliveries.c.state == WAITING)
+    return delete(outbox).where(outbox.c.made_at < before, outbox.c.id.not_in(waits))

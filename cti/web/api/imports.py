@@ -14,7 +14,7 @@ from cti.importing import Kind, Wrong, decoded, kind_of, read
 from cti.web.api.do_not_call import ListIn
 from cti.web.api.kinds import Model, telephone
 from cti.web.api.operation import Answer, Operation, Request
-from cti.web.api.services import Api
+from cti.web.api.services import Taking
 from cti.web.api.shapes import CustomerIn, OrderTold, PaymentFailed, read_event
 from cti.web.api.taking import take
 from ivr.errors import BadInput, RequestRefused
@@ -93,7 +93,7 @@ TAKES: Final[dict[Kind, Any]] = {
 }
 
 
-async def imported(api: Api, text: str, kind: Kind, by: str) -> AsyncIterator[LineOut]:
+async def imported(api: Taking, text: str, kind: Kind, by: str) -> AsyncIterator[LineOut]:
     """Take a file in, line by line. `BadInput` for a file that cannot be read at all."""
     for line in read(text, kind, ZoneInfo(api.zone), TAKES[kind]):
         if line.wrong:
@@ -107,7 +107,7 @@ async def imported(api: Api, text: str, kind: Kind, by: str) -> AsyncIterator[Li
             yield LineOut(line=line.number, result="taken", decision=decision, why=why, wrong=())
 
 
-async def _taken(api: Api, value: Any, by: str) -> tuple[str | None, str]:
+async def _taken(api: Taking, value: Any, by: str) -> tuple[str | None, str]:
     if isinstance(value, CustomerIn):
         known = value.model_dump(exclude={"phone"}, exclude_none=True)
         _, new = await api.shop.put_customer(value.phone, known)

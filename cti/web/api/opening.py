@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,6 +24,23 @@ from cti.web.api.services import Api
 from ivr.events import Entry
 
 
+def taking_of(settings: Settings, database: AsyncEngine) -> dict[str, Any]:
+    """The fields of a `Taking`."""
+    shop = ShopStore(database, settings.language)
+    outbound = OutboundStore(database)
+    rules = RuleFile(settings.scenarios)
+    return {
+        "shop": shop,
+        "outbound": outbound,
+        "intake": Intake(
+            outbound, shop, rules, region=settings.country, language=settings.language
+        ),
+        "region": settings.country,
+        "zone": settings.time_zone,
+        "currency": settings.currency,
+    }
+
+
 def make_api(
     settings: Settings,
     database: AsyncEngine,
@@ -31,23 +49,15 @@ def make_api(
     history: Callable[[str], Awaitable[Sequence[Entry]]],
 ) -> Api:
     """Everything that the handlers work with; there is nothing to close."""
-    shop = ShopStore(database, settings.language)
-    outbound = OutboundStore(database)
-    rules = RuleFile(settings.scenarios)
     return Api(
+        **taking_of(settings, database),
         once=Once(IdempotencyStore(database)),
-        shop=shop,
         calls=CallStore(database),
         outbox=OutboxStore(database),
         history=history,
         webhooks=WebhookStore(database),
         notifier=notifier,
         outside=outside,
-        outbound=outbound,
         timeline=TimelineStore(database),
-        intake=Intake(outbound, shop, rules, region=settings.country, language=settings.language),
-        campaigns=rules,
-        region=settings.country,
-        zone=settings.time_zone,
-        currency=settings.currency,
+        campaigns=RuleFile(settings.scenarios),
     )

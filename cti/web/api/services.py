@@ -34,26 +34,33 @@ def _now() -> datetime:
 
 
 @dataclass(slots=True, kw_only=True)
-class Api:
+class Taking:
+    """What it takes to take something in, over HTTP or from a file. `region` reads numbers without
+    a country; `zone` and `currency` are the shop's."""
+
+    shop: ShopStore
+    outbound: OutboundStore
+    intake: Intake
+    region: str = "TR"
+    zone: str = "Europe/Istanbul"
+    currency: str = "TRY"
+    now: Callable[[], datetime] = field(default=_now)
+
+
+@dataclass(slots=True, kw_only=True)
+class Api(Taking):
     """Services by name. `history` gives the events of a call; `outside` is where requests may
-    go. `region` reads numbers without a country; `zone` is the shop's."""
+    go."""
 
     once: Once
-    shop: ShopStore
     calls: CallStore
     outbox: OutboxStore
     history: Callable[[str], Awaitable[Sequence[Entry]]]
     webhooks: WebhookStore
     notifier: OutboxNotifier
     outside: Allowed
-    outbound: OutboundStore
     timeline: TimelineStore
-    intake: Intake
     campaigns: Callable[[], Campaigns | None]
-    region: str = "TR"
-    zone: str = "Europe/Istanbul"
-    currency: str = "TRY"
-    now: Callable[[], datetime] = field(default=_now)
 
 
 API: Final = web.AppKey("api", Api)

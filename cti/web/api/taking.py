@@ -8,14 +8,14 @@ from typing import Any, Final
 from cti.db.store.shop import Item, Told
 from cti.dialler.intake import Decision, OrderEvent
 from cti.dialler.intake import Verdict as Planned
-from cti.web.api.services import Api
+from cti.web.api.services import Taking
 from cti.web.api.shapes import Decided, OrderTold, PaymentFailed, Reason, Verdict, facts
 from ivr.errors import RequestRefused
 
 AHEAD: Final = timedelta(minutes=5)  # how far the shop's clock may be ahead of ours
 
 
-async def take(api: Api, told: OrderTold | PaymentFailed) -> Decided:
+async def take(api: Taking, told: OrderTold | PaymentFailed) -> Decided:
     """Keep it in the shop's tables, and decide about calls. The same event twice is taken once."""
     now = api.now()
     at = told.at or now

@@ -8,7 +8,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from cti.db.engine import open_engine
 from cti.db.lookup import open_lookup
 from cti.db.queries import load_queries
 from cti.db.store.flows import FlowStore
+from cti.db.store.outbox import OutboxStore
 from cti.db.store.people import PeopleStore
 from cti.demo_shop import seed_shop
 from cti.journal.journal import open_journal
@@ -33,9 +34,13 @@ from cti.lines import load_lines
 from cti.queues import load_queues
 from cti.roster import queue_rows
 from cti.scenarios import OnLine, Scenarios
+from cti.services.notifier import open_notifier
+from cti.services.outside import Allowed, open_session
 from cti.services.versions import Versions
+from cti.services.webhooks import Sender
 from cti.settings import HOME, Settings
 from cti.web import bundling
+from cti.web.api.opening import make_api
 from cti.web.opening import Desking, Room, opened, prepare
 from ivr.flow.folder import load_folder
 from tests.fakes.manager import FakeManager
@@ -193,7 +198,12 @@ async def seed(database: Any) -> None:
 
 @asynccontextmanager
 async def site_room(
-    tmp_path: Path, template: Path, *, manager: bool = True, **changes: Any
+    tmp_path: Path,
+    template: Path,
+    *,
+    manager: bool = True,
+    shop_api: bool = False,
+    **changes: Any,
 ) -> AsyncIterator[SiteRoom]:
     fake = FakeManager(queues={"support": {}, "returns": {}, "backup": {}}, takes_all=True)
     fake.extensions |= {"bora", "ayse", "102"}
@@ -220,10 +230,20 @@ async def site_room(
     queries = load_queries(HOME / "scenarios/desk.yaml")
     try:
         async with (
+            AsyncExitStack() as stack,
             open_lookup(settings.journal_database, queries) as lookup,
             open_journal(settings.journal_database, tmp_path / "spool") as journal,
         ):
             room = await prepare(settings, engine, bus, lookup, journal, _Notifier())  # type: ignore[arg-type]
+            if shop_api:
+                outside = Allowed(private=["127.0.0.1"])
+                session = await stack.enter_async_context(open_session(outside))
+                notifier = await stack.enter_async_context(
+                    open_notifier(
+                        OutboxStore(engine), bus, Sender(session, outside, PASSWORD * 2), {}
+                    )
+                )
+                room.api = make_api(settings, engine, notifier, outside, journal.history)
             scenarios = _scenarios(settings, engine)
             async with opened(room, scenarios) as desk:
                 desk.site.accounts._passwords = Passwords(HASHER)

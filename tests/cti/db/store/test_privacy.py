@@ -183,7 +183,7 @@ async def test_each_kind_of_record_has_its_age(house: House) -> None:
     at = NOW + timedelta(days=100)
     keep = Retention(recordings=90, personal=180, events=730, audit=730)
     counts = await retire(house.engine, house.recordings, keep, at)
-    assert counts == {"recordings": 3, "personal": 0, "events": 0, "audit": 0}
+    assert counts == {"recordings": 3, "personal": 0, "events": 0, "audit": 0, "requests": 0}
     assert list(house.recordings.iterdir()) == []
     assert await retire(house.engine, house.recordings, keep, at) == dict.fromkeys(counts, 0)
 
