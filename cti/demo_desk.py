@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.accounts import Passwords, fresh_password
 from cti.db.store.people import PeopleStore
-from cti.queues import load_queues
+from cti.queues import Queues, load_queues
 from cti.roster import FILE, queue_rows
 
 # login, name, role, queues, skills
@@ -28,7 +28,8 @@ async def seed_desk(engine: AsyncEngine, scenarios: Path) -> dict[str, str]:
     people = PeopleStore(engine)
     if await people.count():
         return {}
-    queues = load_queues(scenarios / FILE)
+    path = scenarios / FILE
+    queues = load_queues(path) if path.is_file() else Queues.model_construct(queues={})
     await people.know_queues(queue_rows(queues))
     hasher = Passwords()
     try:

@@ -66,6 +66,7 @@ TABLES = """
 hours: {always: {weekly: {mon-sun: "00:00-24:00"}, switch: emergency}}
 webhooks: {desk_system: {url: "http://127.0.0.1:PORT/hook", events: [order_confirmed]}}
 """
+QUEUES = "queues: {support: {when_empty: wait}}\n"
 LINES = """
 lines:
   "1": {flow: every_step, language: en}
@@ -190,6 +191,7 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
         every = (HERE / "every_step.yaml").read_text("utf-8").replace("PORT", port)
         for name, text in {
             "every_step.yaml": every, "every_mark.yaml": MARK, "lines.yaml": LINES,
+            "queues.yaml": QUEUES,
             "tables.yaml": TABLES.replace("PORT", port), "sixty.yaml": sixty("This is the old one."),
         }.items():  # fmt: skip
             (folder / name).write_text(text, "utf-8")
