@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
+MOST_WORDS = 1000  # phrases in one question that can be told apart while the caller waits
 MS_PER_CHARACTER = 65  # how long a text takes to say, roughly: for estimates and virtual clocks
 SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:!?])")
 
@@ -111,7 +112,8 @@ class Speech:
 class Question:
     """One prompt and what may answer it. `words` are the phrases a recogniser should expect.
 
-    Keys alone answer when there are no words, or `speech` is None. `barge_in` is by key.
+    Keys alone answer when there are no words (unless `any_words` may be said), or `speech` is None.
+    `barge_in` is by key.
     `language` is the language spoken in the answer; "" = that of the utterance, else the call's.
     """
 
@@ -123,6 +125,11 @@ class Question:
     secret: bool = False
     speech: Speech | None = Speech()
     language: str = ""
+    any_words: bool = False
+
+    @property
+    def heeds_speech(self) -> bool:
+        return self.speech is not None and (bool(self.words) or self.any_words)
 
 
 class HeardKind(StrEnum):

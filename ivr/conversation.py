@@ -176,6 +176,14 @@ class Conversation:
         name = "+".join(names)
         return Utterance(name, self.language, pieces, flow.name, secret, tuple(parts))
 
+    def utterance_with(
+        self, name: str, values: Mapping[str, Any], *, secret: bool = False
+    ) -> Utterance:
+        """A prompt with values of the moment beside what is known."""
+        template = self.flow.prompt(name).template(self.language)
+        pieces = template.pieces({**self.variables, **values})
+        return Utterance(name, self.language, pieces, self.flow.name, secret)
+
     async def say(self, *names: str, turn: int = 0, barge_in: bool = True) -> None:
         utterance = self.utterance(*names, turn=turn)
         played = await self.call.say(utterance, barge_in=barge_in)
@@ -201,11 +209,17 @@ class Conversation:
 
     def note_heard(self, heard: Heard, answer: str | None) -> None:
         """Write an answer down: what was heard and what it was understood as."""
+        trouble = heard.trouble.value if heard.trouble else ""
         if heard.kind is HeardKind.NOTHING:
-            self.note(events.Heard(heard.kind.value, "", answer=answer))
+            self.note(events.Heard(heard.kind.value, "", answer=answer, trouble=trouble))
             return
         text, answer = (None, None) if heard.secret else (heard.text, answer)
-        self.note(events.Heard(heard.kind.value, text, heard.confidence, answer, heard.secret))
+        others = {} if heard.secret else {one.text: one.confidence for one in heard.alternatives}
+        self.note(
+            events.Heard(
+                heard.kind.value, text, heard.confidence, answer, heard.secret, trouble, others
+            )
+        )
 
     def _note_played(self, utterance: Utterance, played: Played) -> None:
         text = None if utterance.secret else utterance.text

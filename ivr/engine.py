@@ -13,9 +13,9 @@ from ivr.conversation import Conversation
 from ivr.errors import CallerHungUp, Fault, LineLost, StepBudgetExceeded
 from ivr.flow.model import Flow
 from ivr.services import Services
-from ivr.steps.asking import BACK
 from ivr.steps.base import ENTERED, RETURN
 from ivr.steps.call import CallFlow
+from ivr.steps.commands import BACK
 
 BUDGET: Final = 1_000  # steps in one call; a caller who keys without pause stays far below
 FALLBACK: Final = (

@@ -63,13 +63,17 @@ class PromptPlayed:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The answer to one question. `answer` is the option or value it was understood as."""
+    """The answer to one question. `answer` is the option or value it was understood as, `trouble`
+    why there were no words (`ivr.call.Trouble`), `others` the recogniser's other guesses with their
+    confidence, best first."""
 
     kind: str
     text: str | None
     confidence: float = 1.0
     answer: str | None = None
     secret: bool = False
+    trouble: str = ""
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from ivr.flow.verify.rules import RULES
 from ivr.lab import given, trial
 from ivr.lab.examples import read_example, run_example
 from ivr.sayas import FILTERS
-from ivr.steps.asking import Command, Commands, Help, Retry, Way
 from ivr.steps.base import Step
+from ivr.steps.commands import Command, Commands, Help, Retry, Way
+from ivr.steps.listening import Listen
 
 # Values that show what a filter is for.
 SHOWN: Final[Mapping[str, tuple[str, Any]]] = {
@@ -108,6 +109,7 @@ def _parts(samples: Path, schema: str) -> Iterator[str]:
         ("Silence and wrong answers", Retry),
         ("Limits", Limits),
         ("What works in every question", Commands),
+        ("Callers who speak", Listen),
     ):
         yield f"### {title}\n"
         yield from _model(model, definitions["$defs"][model.__name__])
@@ -250,7 +252,7 @@ def _step(
     yield from _table(schema, frozenset({"type", "note"}))
     for key, part in schema["properties"].items():
         for inner in _own_models(part, definitions):
-            if inner["title"] not in {"Retry"}:
+            if inner["title"] not in {"Retry", "Listen"}:
                 yield f"In `{key}`: {inner.get('description', '').strip()}\n"
                 yield from _table(inner)
     if sample.exists():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from ivr.agi import commands, questions
 from ivr.agi.connection import AgiConnection
 from ivr.agi.line import SLACK, AgiLine
 from ivr.agi.sound import Joiner, Sound, sound_name
-from ivr.call import CallInfo, Heard, Played, Question, Recorded, Utterance
+from ivr.call import CallInfo, Heard, Played, Question, Recorded, Trouble, Utterance
 from ivr.errors import CommandRefused, PromptUnavailable, TelephonyFault
 
 BURST = 0.3  # seconds from key to key within which they were typed in one go
@@ -110,9 +111,12 @@ class AgiCall(AgiLine):
         """Play, listen, and give back what was heard."""
         if question.flush:
             await self.flush()
-        if question.words and question.speech is not None and self._listener is not None:
+        if not question.heeds_speech:
+            return await questions.ask(self, question)
+        if self._listener is not None:
             return await self._listener.ask(self, question)
-        return await questions.ask(self, question)
+        heard = await questions.ask(self, question)
+        return heard if question.keys else replace(heard, trouble=Trouble.SPEECH_DOWN)
 
     async def flush(self) -> None:
         """Forget the keys that are waiting, and those right behind the last; at most one command.

@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 
 from ivr.expressions import Template
 from ivr.steps import STEPS
-from ivr.steps.asking import Commands, Retry
 from ivr.steps.base import Duration, Model, Name, Step, Target
+from ivr.steps.commands import Commands, Retry
 from ivr.steps.facts import Offer
+from ivr.steps.listening import Listen
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Flow(Model):
     `takes` names the variables it is given by a `call` step or an outbound job, `returns` those a
     `call` step gets back; `fallback` is the queue for callers whose call broke; `no_input` and
     `no_match` hold for every question that has none of its own; `globals` are the keys and words
-    that work in every question.
+    that work in every question; `listen` is how callers who speak are listened to.
     """
 
     name: Name = Field(alias="flow")
@@ -75,6 +76,7 @@ class Flow(Model):
     no_input: Retry | None = None
     no_match: Retry | None = None
     commands: Commands = Field(default=Commands(), alias="globals")
+    listen: Listen = Listen()
     fallback: str = ""
     limits: Limits = Limits()
     prompts: Mapping[Name, Prompt] = Field(default_factory=dict)

@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from ivr import events
-from ivr.call import MS_PER_CHARACTER, CallInfo, Direction, HeardKind, Question
+from ivr.call import MS_PER_CHARACTER, CallInfo, Direction, Guess, HeardKind, Question, Trouble
 from ivr.engine import converse
 from ivr.errors import BadInput, LookupFailed, ServiceFailed
 from ivr.events import Entry, Event
@@ -154,18 +154,29 @@ class _Message(Turn):
     """A message that the caller left."""
 
 
+_TROUBLES = {
+    Trouble.NO_MATCH: Act.MUMBLES,
+    Trouble.TOO_MUCH: Act.TALKS_ON,
+    Trouble.SPEECH_DOWN: Act.UNHEARD,
+}
+
+
 def _turns(was: Sequence[Event]) -> Iterator[Turn | None]:
     """What the caller did; None stands for a secret answer. A recording that was too short to be
     kept left no trace."""
     for event in was:
         if isinstance(event, events.Heard):
-            if event.kind == HeardKind.NOTHING:
+            if event.trouble and not (event.text or event.secret):
+                yield Turn(_TROUBLES[Trouble(event.trouble)])
+            elif event.kind == HeardKind.NOTHING:
                 yield Turn(Act.SILENT)
             elif event.text is None:
                 yield None
             else:
                 act = Act.PRESSES if event.kind == HeardKind.KEYS else Act.SAYS
-                yield Turn(act, event.text or "#")  # nothing but the finish key
+                others = tuple(Guess(text, sure) for text, sure in event.others.items())
+                text = event.text or "#"  # nothing but the finish key
+                yield Turn(act, text, event.confidence, others)
         elif isinstance(event, events.RecordingMade):
             yield _Message(Act.SAYS, "x" * max(16, event.ms // MS_PER_CHARACTER))
         elif isinstance(event, events.CallEnded) and event.why == "caller_hung_up":
@@ -261,6 +272,15 @@ def _answer(done: events.LookupDone, later: Sequence[Event]) -> Any:
     return kept.value if kept is not None and isinstance(kept.value, Mapping) else {}
 
 
+def _says(turn: Turn) -> Line:
+    if turn.confidence == 1.0 and not turn.others:
+        return Line(says=turn.text)
+    others = {guess.text: guess.confidence for guess in turn.others}
+    return Line.model_validate(
+        {"says": turn.text, "confidence": turn.confidence, **({"or": others} if others else {})}
+    )
+
+
 def as_trial(history: Sequence[Entry], name: str) -> Trial:
     """The call as a test, as far as its journal tells it."""
     was = [entry.event for entry in history]
@@ -278,11 +298,13 @@ def as_trial(history: Sequence[Entry], name: str) -> Trial:
             case None | Turn(act=Act.PRESSES):
                 lines.append(Line(presses="0000" if turn is None else turn.text))
             case Turn(act=Act.SAYS):
-                lines.append(Line(says=turn.text))
+                lines.append(_says(turn))
             case Turn(act=Act.SILENT):
                 lines.append(Line(silent=True))
             case Turn(act=Act.HANGS_UP):
                 lines.append(Line.model_validate({"hangs up": True}))
+            case Turn(act=act):
+                lines.append(Line.model_validate({act.value.replace("_", " "): True}))
     return Trial(
         name=name, flow=started.flow, language=started.language,
         now=datetime.fromtimestamp(history[0].at).astimezone(), given=given, talk=tuple(lines),

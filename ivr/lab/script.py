@@ -16,11 +16,13 @@ from typing import Any, Final
 from ivr.call import (
     MS_PER_CHARACTER,
     CallInfo,
+    Guess,
     Heard,
     HeardKind,
     Played,
     Question,
     Recorded,
+    Trouble,
     Utterance,
 )
 from ivr.errors import CallerHungUp
@@ -36,14 +38,20 @@ class Act(StrEnum):
     SAYS = "says"
     SILENT = "silent"
     HANGS_UP = "hangs_up"
+    MUMBLES = "mumbles"  # words that nobody expects
+    TALKS_ON = "talks_on"
+    UNHEARD = "unheard"  # the recogniser is down, and no key is pressed
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing the caller does when it is their turn."""
+    """One thing the caller does when it is their turn. Words are recognised with a `confidence`;
+    `others` are what else they might have been."""
 
     act: Act
     text: str = ""
+    confidence: float = 1.0
+    others: tuple[Guess, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,20 @@ async def settled(task: asyncio.Future[Any]) -> bool:
     return task.done()
 
 
+def _spoken(turn: Turn) -> Heard | None:
+    """What a recogniser makes of a turn; None for one without speech."""
+    match turn.act:
+        case Act.SAYS:
+            return Heard(HeardKind.SPEECH, turn.text, turn.confidence, turn.others)
+        case Act.MUMBLES:
+            return Heard(HeardKind.SPEECH, confidence=0.0, trouble=Trouble.NO_MATCH)
+        case Act.TALKS_ON:
+            return Heard(HeardKind.SPEECH, confidence=0.0, trouble=Trouble.TOO_MUCH)
+        case Act.UNHEARD:
+            return Heard(HeardKind.NOTHING, trouble=Trouble.SPEECH_DOWN)
+    return None
+
+
 class ScriptCall:
     """Implements `ivr.call.Call` over a list of turns; `moments` is what happened on the line.
 
@@ -176,8 +198,9 @@ class ScriptCall:
             played = await self.tell(question.utterance)
         if not self._keys:
             turn = await self._turn(question)
-            if turn.act is Act.SAYS and question.words:
-                return Heard(HeardKind.SPEECH, turn.text, 1.0, played=played)
+            spoken = _spoken(turn) if question.heeds_speech else None
+            if spoken is not None:
+                return replace(spoken, played=played)
             if turn.act is Act.PRESSES and question.keys:
                 self._keys = turn.text
         return self._keyed(question, played)

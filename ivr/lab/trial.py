@@ -9,8 +9,10 @@
       talk:
         - hears: hoş geldiniz           in any prompt since the caller's last turn, in this order
         - presses: 1
-        - says: temsilci
+        - says: temsilci                confidence: 0.6, or: {tamam: 0.3} may stand beside it
         - silent: true                  or how many times
+        - mumbles: true                 words that nobody expects; `talks on`: too many of them
+        - unheard: true                 the recogniser is down, and no key is pressed
         - hears no: hata
         - hangs up: true
       ends: hangup                      hangup, hangs up, failed, or `queue support`, `number +90…`
@@ -30,7 +32,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ivr import events
-from ivr.call import CallInfo, Direction
+from ivr.call import CallInfo, Direction, Guess
 from ivr.engine import converse, take_up
 from ivr.events import Entry
 from ivr.flow.finding import meant
@@ -46,13 +48,16 @@ from ivr.services import Services
 from ivr.steps.base import Model, Name
 from ivr.words import fold
 
+RECOGNISED: Final = frozenset({"confidence", "others"})
 MOST_ENTRIES: Final = 20  # how often one caller comes back from a queue
 SPOKEN: Final = {"heard": "hears", "presses": "presses", "says": "says", "silent": "is silent",
-                 "hangs_up": "hangs up"}  # fmt: skip
+                 "hangs_up": "hangs up", "mumbles": "mumbles", "talks_on": "talks on",
+                 "unheard": "unheard"}  # fmt: skip
 
 
 class Line(Model):
-    """One line of the talk: exactly one of these."""
+    """One line of the talk: exactly one of these, and beside `says` how well it was recognised
+    (`confidence`, from 0 to 1) and what else it might have been (`or: {words: confidence}`)."""
 
     hears: str | None = None
     hears_no: str | None = Field(None, alias="hears no")
@@ -60,13 +65,20 @@ class Line(Model):
     says: str | None = None
     silent: bool | int | None = None
     hangs_up: Literal[True] | None = Field(None, alias="hangs up")
+    mumbles: Literal[True] | None = None
+    talks_on: Literal[True] | None = Field(None, alias="talks on")
+    unheard: Literal[True] | None = None
+    confidence: float = Field(1.0, ge=0, le=1)
+    others: Mapping[str, float] = Field(default_factory=dict, alias="or")
 
     @model_validator(mode="after")
     def _one(self) -> Line:
-        given = [name for name, value in self if value is not None]
+        given = [name for name, value in self if name not in RECOGNISED and value is not None]
         if len(given) != 1:
             raise ValueError("a line of the talk has one of: hears, hears no, presses, says, "
-                             "silent, hangs up")  # fmt: skip
+                             "silent, mumbles, talks on, unheard, hangs up")  # fmt: skip
+        if self.says is None and self.model_fields_set & RECOGNISED:
+            raise ValueError("confidence and or stand beside says")
         return self
 
     def turns(self) -> Iterator[Turn]:
@@ -74,11 +86,13 @@ class Line(Model):
         if self.presses is not None:
             yield Turn(Act.PRESSES, str(self.presses))
         elif self.says is not None:
-            yield Turn(Act.SAYS, self.says)
+            others = tuple(Guess(text, sure) for text, sure in self.others.items())
+            yield Turn(Act.SAYS, self.says, self.confidence, others)
         elif self.silent:
             yield from [Turn(Act.SILENT)] * int(self.silent)
-        elif self.hangs_up:
-            yield Turn(Act.HANGS_UP)
+        for act in (Act.HANGS_UP, Act.MUMBLES, Act.TALKS_ON, Act.UNHEARD):
+            if getattr(self, act.value):
+                yield Turn(act)
 
 
 class Trial(Model):

@@ -140,3 +140,15 @@ TURKISH = Language(
     upper=turkish_upper,
     lower=turkish_lower,
 )
+
+
+def question_particle(word: str) -> str:
+    """`mi`, `mı`, `mu` or `mü`, by the last vowel of what it stands behind (vowel harmony)."""
+    last = next((letter for letter in reversed(word.lower()) if letter in _PARTICLES), "i")
+    return _PARTICLES[last]
+
+
+_PARTICLES = {
+    "a": "mı", "ı": "mı", "â": "mi", "e": "mi", "i": "mi", "î": "mi",
+    "o": "mu", "u": "mu", "û": "mu", "ö": "mü", "ü": "mü",
+}  # fmt: skip

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ivr.call import Guess
+from ivr.call import MOST_WORDS, Guess
 from ivr.errors import BadInput
 from ivr.words import fold
 
 RATE = 8000
 BYTES_PER_MS = RATE * 2 // 1000
-MAX_PHRASES = 1000
+MAX_PHRASES = MOST_WORDS
 MAX_PHRASE_CHARACTERS = 200
 MAX_GUESSES = 5
 

@@ -15,6 +15,8 @@ from ivr.expressions import Template
 from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Duration, Name, Outcome, PromptName, Target
 from ivr.steps.facts import Offer
+from ivr.steps.listening import Taken
+from ivr.steps.putting import agree
 from ivr.understand import Understood, Wanted
 from ivr.words import fold
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ivr.conversation import Conversation
 
 YES, NO = "yes", "no"
+CONFIRMS = 3  # times the answer is read back
 ONE_KEY = frozenset({"yes_no"})
 LEAST, MOST = Decimal(0), Decimal(10**12)
 
@@ -65,7 +68,7 @@ class Ask(Asking):
     yes: Target | None = None
     no: Target | None = None
 
-    asks: ClassVar[bool] = True
+    spoken: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _fits(self) -> Ask:
@@ -109,20 +112,28 @@ class Ask(Asking):
         refused: list[Any] = []
         found: Understood | None = None
 
-        def understood(heard: Heard) -> str | None:
+        def understood(heard: Heard) -> Taken | None:
             nonlocal found
-            found = _understood(wanted, heard, talk.language, today, refused)
-            return None if found is None else found.said
+            found, again = _understood(wanted, heard, talk.language, today, refused)
+            if found is None:
+                return None
+            return Taken(found.said, found.said, found.confidence, again)
 
         while len(refused) < self.retry(talk, "no_match").tries:
-            outcome, _ = await self.put(talk, self._keys(), wanted.words(talk.language), understood)
+            outcome, _ = await self.put(
+                talk, self._keys(), wanted.words(talk.language), understood,
+                free=self.kind == "words", read_back=bool(self.confirm),
+            )  # fmt: skip
             if outcome is not None:
                 return outcome
             assert found is not None
             talk.set(self.save, found.value, secret=self.secret)
             talk.set(f"{self.save}_said", found.said, secret=self.secret)
-            if self.confirm is None or await self._confirmed(talk, self.confirm, today):
+            agreed = await self._confirmed(talk) if self.confirm else True
+            if agreed is True:
                 return self._way(found.value)
+            if agreed:
+                return agreed
             refused.append(found.value)  # not offered again
         return "no_match"
 
@@ -165,36 +176,27 @@ class Ask(Asking):
         rows = talk.value(self.rows)
         return {str(row): () for row in rows} if isinstance(rows, (list, tuple)) else {}
 
-    async def _confirmed(self, talk: Conversation, prompt: str, today: date) -> bool:
-        """Whether the caller says it is right; silence after the read-back is a yes."""
-        yes_no = understand.YesNo()
-        for _ in range(3):
-            keys, words = Keys(1, 1, "", 5.0, 3.0), yes_no.words(talk.language)
-            heard = await talk.put_question(prompt, keys, words)
-            if heard.kind is HeardKind.NOTHING:
-                talk.note_heard(heard, YES)
-                return True
-            answer = _understood(yes_no, heard, talk.language, today, ())
-            talk.note_heard(heard, None if answer is None else (YES if answer.value else NO))
-            if answer is not None:
-                return bool(answer.value)
-        return False
+    async def _confirmed(self, talk: Conversation) -> bool | Outcome:
+        """Whether the caller says it is right; silence after the read-back is a yes. A command of
+        the flow's leads away."""
+        assert self.confirm is not None
+        said = [talk.utterance(self.confirm)] * CONFIRMS
+        return await agree(talk, said, self.listening(talk.flow.listen), silence=True) or False
 
 
 def _understood(
     wanted: Wanted, heard: Heard, language: str, today: date, refused: Any
-) -> Understood | None:
-    """The first reading of what was heard that the caller has not refused already."""
+) -> tuple[Understood | None, bool]:
+    """The first reading of what was heard that the caller has not refused; when they have refused
+    all that was said, the first one, and True."""
     if heard.kind is HeardKind.KEYS:
-        readings = [wanted.keyed(heard.text, language, today)]
+        reading = wanted.keyed(heard.text, language, today)
     else:
-        texts = [heard.text, *(guess.text for guess in heard.alternatives)]
-        readings = [wanted.spoken(text, language, today) for text in texts]
-    for reading in readings:
-        for one in (reading, *reading.others) if reading else ():
-            if one.value not in refused:
-                return one
-    return None
+        reading = wanted.spoken(heard.text, language, today)
+    for one in (reading, *reading.others) if reading else ():
+        if one.value not in refused:
+            return one, False
+    return (None, False) if heard.kind is HeardKind.KEYS else (reading, reading is not None)
 
 
 def _decimal(value: Any, otherwise: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""`collect`: take a number by key."""
+"""`collect`: take a number, by key and, where it is listened to, by voice."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ivr import understand
 from ivr.call import Heard, HeardKind, Keys
 from ivr.checks import CHECKS
 from ivr.expressions import Expression
 from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Duration, KeyText, Model, Name, Outcome, PromptName, Target
+from ivr.steps.listening import Taken
+from ivr.steps.putting import agree
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
+
+CONFIRMS = 3  # times the number is read back
 
 
 class Digits(Model):
@@ -44,7 +49,8 @@ class Confirm(Model):
 
 
 class Collect(Asking):
-    """Ask for digits and keep them as text in a variable.
+    """Ask for digits and keep them as text in a variable. With `listen: {speech: true}` they can be
+    spoken, too.
 
     What they have to be: `lowest` and `highest` as a number, a `check` digit (luhn, tckn, vkn), and
     a `rule` over the variable itself. `confirm` reads them back. Anything else is `no_match`.
@@ -86,38 +92,60 @@ class Collect(Asking):
     async def run(self, talk: Conversation) -> Outcome:
         want = self.digits
         keys = Keys(want.min, want.max, want.finish, want.first, want.between)
-        refused = 0
+        wanted = understand.Digits(want.min, want.max)
+        refused, count = set[str](), 0
+
+        def right(heard: Heard) -> Taken | None:
+            return self._right(talk, heard, wanted, refused)
+
         while True:
-            outcome, digits = await self.put(talk, keys, (), lambda heard: self._right(talk, heard))
+            outcome, digits = await self.put(
+                talk, keys, wanted.words(talk.language), right, read_back=bool(self.confirm)
+            )
             if outcome is not None:
                 return outcome
             talk.set(self.save, digits, secret=self.secret)
-            if self.confirm is None or await self._confirmed(talk, self.confirm):
+            agreed = await self._confirmed(talk, self.confirm) if self.confirm else True
+            if agreed is True:
                 return NEXT
-            refused += 1
-            if refused >= self.retry(talk, "no_match").tries:
+            if agreed:
+                return agreed
+            count += 1
+            refused.add(digits)
+            if count >= self.retry(talk, "no_match").tries:
                 return "no_match"
 
-    def _right(self, talk: Conversation, heard: Heard) -> str | None:
-        digits = heard.text if heard.kind is HeardKind.KEYS else ""
-        if not (self.digits.min <= len(digits) <= self.digits.max and digits.isdecimal()):
-            return None
-        if self.lowest is not None and int(digits) < self.lowest:
-            return None
-        if self.highest is not None and int(digits) > self.highest:
-            return None
-        if self.check and not CHECKS[self.check](digits):
-            return None
-        if self.rule and not self.rule.holds({**talk.variables, self.save: digits}):
-            return None
-        return digits
+    def _right(
+        self, talk: Conversation, heard: Heard, wanted: understand.Digits, refused: set[str]
+    ) -> Taken | None:
+        """The first reading that is right. What was refused may be keyed again, not guessed."""
+        if heard.kind is HeardKind.KEYS:
+            return Taken(heard.text) if self._fits(talk, heard.text) else None
+        read = wanted.spoken(heard.text, talk.language, talk.services.clock.now().date())
+        readings = (read, *read.others) if read else ()
+        right = [one for one in readings if self._fits(talk, one.value)]
+        best = next((one for one in right if one.value not in refused), None)
+        if best is not None:
+            return Taken(best.value, best.said, best.confidence)
+        return Taken(right[0].value, refused=True) if right else None
 
-    async def _confirmed(self, talk: Conversation, confirm: Confirm) -> bool:
-        keys = Keys(1, max(len(confirm.yes), len(confirm.no)), "", 5.0, 3.0)
-        for _ in range(3):
-            heard = await talk.put_question(confirm.prompt, keys)
-            pressed = heard.text if heard.kind is HeardKind.KEYS else confirm.yes
-            talk.note_heard(heard, {confirm.yes: "yes", confirm.no: "no"}.get(pressed))
-            if pressed in (confirm.yes, confirm.no):
-                return pressed == confirm.yes
-        return False
+    def _fits(self, talk: Conversation, digits: str) -> bool:
+        if not (self.digits.min <= len(digits) <= self.digits.max and digits.isdecimal()):
+            return False
+        if self.lowest is not None and int(digits) < self.lowest:
+            return False
+        if self.highest is not None and int(digits) > self.highest:
+            return False
+        if self.check and not CHECKS[self.check](digits):
+            return False
+        return not self.rule or self.rule.holds({**talk.variables, self.save: digits})
+
+    async def _confirmed(self, talk: Conversation, confirm: Confirm) -> bool | Outcome:
+        """Whether it is right, or the command that was given instead."""
+        listen = self.listening(talk.flow.listen)
+        yes_no = understand.YesNo(confirm.yes, confirm.no)
+        said = [talk.utterance(confirm.prompt)] * CONFIRMS
+        return (
+            await agree(talk, said, listen, yes_no=yes_no, silence=True, speech=bool(listen.speech))
+            or False
+        )

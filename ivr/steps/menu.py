@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from ivr.call import Heard, HeardKind, Keys
 from ivr.steps.asking import Asking
 from ivr.steps.base import Duration, KeyText, Model, Outcome, Target
 from ivr.steps.facts import Offer
+from ivr.steps.listening import Taken
 from ivr.words import fold
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Menu(Asking):
         for index, option in enumerate(self.options):
             yield Offer(option.key, option.key, option.words, ("options", index))
 
+    spoken: ClassVar[bool] = True
+
     def listens_seconds(self) -> float:
         return self.first
 
@@ -48,17 +51,19 @@ class Menu(Asking):
         keys = Keys(1, longest, "", max(self.first, self.between), self.between)
         words = [word for option in self.options for word in option.words.get(talk.language, ())]
 
-        def understand(heard: Heard) -> str | None:
+        def understand(heard: Heard) -> Taken | None:
             return self._chosen(heard, talk.language)
 
         outcome, key = await self.put(talk, keys, tuple(words), understand)
         return outcome or key
 
-    def _chosen(self, heard: Heard, language: str) -> str | None:
+    def _chosen(self, heard: Heard, language: str) -> Taken | None:
         if heard.kind is HeardKind.KEYS:
-            return heard.text if any(heard.text == option.key for option in self.options) else None
+            keys = {option.key for option in self.options}
+            return Taken(heard.text) if heard.text in keys else None
         said = fold(heard.text, language)
         for option in self.options:
-            if any(fold(word, language) == said for word in option.words.get(language, ())):
-                return option.key
+            for word in option.words.get(language, ()):
+                if fold(word, language) == said:
+                    return Taken(option.key, word)
         return None

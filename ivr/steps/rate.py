@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from ivr import events
 from ivr.call import Heard, HeardKind, Keys
 from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Name, Outcome, Target
+from ivr.steps.listening import Taken
+from ivr.understand import Number
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation
@@ -43,12 +46,16 @@ class Rate(Asking):
         longest = len(str(marks[-1]))
         keys = Keys(1, longest, "#" if longest > 1 else "", between=2.0)
 
-        def understood(heard: Heard) -> str | None:
-            text = heard.text.strip()
-            right = heard.kind is HeardKind.KEYS and text.isdecimal() and int(text) in marks
-            return str(int(text)) if right else None
+        wanted = Number(Decimal(marks[0]), Decimal(marks[-1]))
+        today = talk.services.clock.now().date()
 
-        outcome, mark = await self.put(talk, keys, (), understood)
+        def understood(heard: Heard) -> Taken | None:
+            read = wanted.keyed if heard.kind is HeardKind.KEYS else wanted.spoken
+            found = read(heard.text.strip(), talk.language, today)
+            return None if found is None else Taken(str(found.value), found.said)
+
+        words = wanted.words(talk.language)
+        outcome, mark = await self.put(talk, keys, words, understood)
         if outcome is None:
             talk.note(events.Rated(self.question, self.scale, int(mark)))
             talk.set(self.save, int(mark))

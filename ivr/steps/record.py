@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ivr import events
 from ivr.call import HeardKind, Keys, Recorded
-from ivr.steps.asking import Asking, Retry
+from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Duration, Name, Outcome, PromptName, Target
+from ivr.steps.commands import Retry
 
 if TYPE_CHECKING:
     from ivr.conversation import Conversation

@@ -36,7 +36,12 @@ _SAID = MappingProxyType({"tr": ("evet", "hayır"), "en": ("yes", "no")})
 
 
 def _table(tables: Mapping[str, str], language: str) -> tuple[str, ...]:
-    return tuple(tables.get(language[:2], "").split("|"))
+    return tuple(filter(None, tables.get(language[:2], "").split("|")))
+
+
+def _plain(language: str) -> tuple[str, str]:
+    """Yes and no as they are said back; in a language without words of ours, in English."""
+    return _SAID.get(language[:2], _SAID["en"])
 
 
 def _tokens(text: str, language: str) -> list[str]:
@@ -57,7 +62,7 @@ class YesNo:
         padded = f" {' '.join(_tokens(text, language))} "
         yes = [word for word in _table(_YES, language) if f" {word} " in padded]
         no = [word for word in _table(_NO, language) if f" {word} " in padded]
-        plain_yes, plain_no = _SAID[language[:2]]
+        plain_yes, plain_no = _plain(language)
         if (plain_yes in yes and plain_no in no) or not (yes or no):
             return None
         return self._understood(not no, language)
@@ -68,7 +73,7 @@ class YesNo:
         return self._understood(keys == self.yes_key, language)
 
     def _understood(self, value: bool, language: str) -> Understood:
-        return Understood(value, _SAID[language[:2]][0 if value else 1])
+        return Understood(value, _plain(language)[0 if value else 1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ivr.call import CallInfo
+from ivr.call import CallInfo, Guess
 from ivr.engine import converse
 from ivr.errors import LookupFailed, ServiceFailed
 from ivr.events import CallEnded, StepEntered
@@ -100,16 +100,28 @@ class Conversed:
 
 
 def turns(*script: str) -> list[Turn]:
-    """`"1"` presses keys, `"says:yes"` speaks, `""` is silence, `"hangup"` hangs up."""
+    """`"1"` presses keys, `"says:yes"` speaks, `""` is silence, `"hangup"` hangs up.
+
+    `"says:yes@0.6|guess@0.3"` is how well it was recognised, and what else it might have been;
+    `"mumbles"`, `"talks_on"` and `"unheard"` are `ivr.lab.script.Act`.
+    """
     made = []
     for line in script:
         if line == "hangup":
             made.append(Turn(Act.HANGS_UP))
         elif line.startswith("says:"):
-            made.append(Turn(Act.SAYS, line[5:]))
+            best, *others = map(_guess, line[5:].split("|"))
+            made.append(Turn(Act.SAYS, best.text, best.confidence, tuple(others)))
+        elif line in (Act.MUMBLES, Act.TALKS_ON, Act.UNHEARD):
+            made.append(Turn(Act(line)))
         else:
             made.append(Turn(Act.PRESSES, line) if line else Turn(Act.SILENT))
     return made
+
+
+def _guess(text: str) -> Guess:
+    words, _, confidence = text.partition("@")
+    return Guess(words, float(confidence or 1))
 
 
 async def converse_with(

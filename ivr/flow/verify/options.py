@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from ivr.call import MOST_WORDS
 from ivr.flow.finding import Finding
 from ivr.flow.verify.view import View
 from ivr.sounding import alike
@@ -17,10 +18,29 @@ def options(view: View) -> Iterator[Finding]:
         own = list(step.offers())
         if own:
             yield from _Question(view, number).findings(list(view.flow.offers(step)))
+            yield from _words(view, number)
     asking = next((n for n, step in enumerate(view.ways.steps) if step.obeys), None)
     if asking is not None:
         offers = view.flow.offers(view.ways.steps[asking])
         yield from _Question(view, None).findings([offer for offer in offers if offer.command])
+
+
+def _words(view: View, number: int) -> Iterator[Finding]:
+    """Ways that nobody can say where only words are taken, and questions of too many words."""
+    step = view.ways.steps[number]
+    listening = getattr(step, "listening", None)
+    for language in view.flow.languages:
+        offers = list(step.offers())
+        count = sum(len(offer.spoken(language)) for offer in view.flow.offers(step))
+        if count > MOST_WORDS:
+            message = f"{count} words in '{language}' in one question; at most {MOST_WORDS}"
+            yield view.at("too-many-words", number, offers[0].place[:1], message)
+        if listening is None or listening(view.flow.listen).keys:
+            continue
+        for offer in offers:
+            if not offer.spoken(language):
+                message = f"keys are off, and '{offer.outcome}' has no words in '{language}'"
+                yield view.at("cannot-be-said", number, offer.place, message)
 
 
 class _Question:

@@ -62,6 +62,10 @@ _TABLE: Final = (
     ("same-word", ERROR, "Two options have one word.", "Give it to one of them."),
     ("sounds-alike", WARNING, "Two options sound alike in the flow's language.",
      "Use words that sound different."),
+    ("cannot-be-said", ERROR, "Keys are off, and no words lead here in a language of the flow.",
+     "Give the option words, or take `keys: false` out of `listen`."),
+    ("too-many-words", ERROR, "A question has more words than can be told apart in a call.",
+     "Split the question, or take words out."),
     # Names
     ("unknown-name", ERROR, "Nothing sets this variable.", "Correct the name, or set it."),
     ("never-set", ERROR, "The variable is not set on any way that leads here.", "Set it before."),

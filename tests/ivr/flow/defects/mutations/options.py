@@ -62,3 +62,27 @@ def two_words_that_sound_alike(good: Files) -> Made:
                 changed["options"][0]["words"][language] = [one]
                 changed["options"][1]["words"][language] = [other]
                 yield f"{file} {name} {one} {other}", files
+
+
+@kind("cannot-be-said")
+def an_option_without_words_where_keys_are_off(good: Files) -> Made:
+    for file, name, step in good.steps():
+        for index, option in enumerate(step.get("options", [])):
+            for language in option.get("words", {}) if isinstance(option, dict) else ():
+                files, changed = step_of(good, file, name)
+                put(changed, ("listen",), {"keys": False})
+                words = {
+                    other: said for other, said in option["words"].items() if other != language
+                }
+                put(changed, ("options", index, "words"), words)
+                yield f"{file} {name} {language} {option['key']}", files
+
+
+@kind("too-many-words")
+def a_question_with_a_whole_dictionary(good: Files) -> Made:
+    for file, name, step in good.steps():
+        for language in ("tr", "en") if step.get("type") == "menu" else ():
+            files, changed = step_of(good, file, name)
+            many = [f"{chr(97 + n % 26)}{n}" for n in range(5000)]
+            put(changed, ("options", 0, "words", language), many)
+            yield f"{file} {name} {language}", files
