@@ -83,7 +83,9 @@ def _event(name: object) -> object:
 class Campaign(Model):
     """Which event leads to which call. `priority`: the higher, the earlier.
 
-    `delay` and `expires` count from the event. `do_not_call` names lists that hold besides the
+    `delay` and `expires` count from the event. It rings for `ring`. An answering machine is looked
+    for unless `machine` says otherwise; `message` is the flow that is said after its beep.
+    `do_not_call` names lists that hold besides the
     shop's own, which always does; with `consent: required` only those who said yes are called.
     """
 
@@ -95,7 +97,9 @@ class Campaign(Model):
     attempts: Attempts = Attempts()
     caps: Caps = Caps()
     caller_id: str
-    machine: Literal["hang_up", "leave_message"] = "hang_up"
+    ring: Annotated[Duration, Field(ge=5, le=120)] = 30.0
+    machine: Literal["hang_up", "leave_message", "not_looked_for"] = "hang_up"
+    message: Name | None = None
     consent: Literal["required", "not_needed"] = "required"
     do_not_call: tuple[Name, ...] = ()
     pace: Pace = Pace()
@@ -200,6 +204,10 @@ def _fields_at(way: list[str]) -> list[str]:
 
 def _mistakes(campaigns: Campaigns, document: Document) -> Iterator[Finding]:
     for name, one in campaigns.campaigns.items():
+        if (one.machine == "leave_message") != (one.message is not None):
+            told = "`message` names the flow that is said to a machine; `machine: leave_message`"
+            where = ("campaigns", name, "message" if one.message else "machine")
+            yield document.finding(where, "bad-message", f"{told} takes one, nothing else does")
         if one.delay >= one.expires:
             message = "nobody is ever called: it expires before the delay is over"
             yield document.finding(("campaigns", name, "delay"), "never-calls", message)

@@ -215,13 +215,19 @@ def customer_of(job: Job | NewEvent, lists: frozenset[str]) -> policy.Customer:
 
 
 async def history_of(
-    store: OutboundStore, phone: str, name: str, campaign: Campaign, now: datetime
+    store: OutboundStore,
+    phone: str,
+    name: str,
+    campaign: Campaign,
+    now: datetime,
+    turn: datetime | None = None,
 ) -> History:
-    """What was dialled, as the policy asks. A call whose end is not known counts as unknown."""
+    """What was dialled, as the policy asks. A call whose end is not known counts as unknown; of
+    those about to be dialled the ones count whose turn is before `turn`."""
     ours = zone_of(campaign.window.zone)
     day = now.astimezone(ours).date()
     calls = await store.calls_to(phone, now)
-    count = await store.dialled_on(name, day, ours)
+    count = await store.dialled_on(name, day, ours, turn)
     return History(
         tuple(
             policy.Dialled(c.at, c.event, c.campaign, Outcome(c.outcome or Outcome.UNKNOWN))

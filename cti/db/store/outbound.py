@@ -308,10 +308,12 @@ class OutboundStore:
         async with self._reader.connect() as connection:
             return await calls_to(connection, phone, now)
 
-    async def dialled_on(self, campaign: str, day: date, zone: ZoneInfo) -> int:
-        """How many calls a campaign has dialled on a day, or is about to."""
+    async def dialled_on(
+        self, campaign: str, day: date, zone: ZoneInfo, turn: datetime | None = None
+    ) -> int:
+        """How many calls a campaign has dialled on a day, or is about to (before `turn`)."""
         async with self._reader.connect() as connection:
-            return await dialled_on(connection, campaign, day, zone)
+            return await dialled_on(connection, campaign, day, zone, turn)
 
     # --- lists
 
@@ -439,8 +441,15 @@ async def calls_to(connection: AsyncConnection, phone: str, now: datetime) -> Se
     return [DialledCall(*row) for row in await connection.execute(query)]
 
 
-async def dialled_on(connection: AsyncConnection, campaign: str, day: date, zone: ZoneInfo) -> int:
-    """Dialled on that day, or claimed now: whoever is claimed may be dialled in a moment."""
+async def dialled_on(
+    connection: AsyncConnection,
+    campaign: str,
+    day: date,
+    zone: ZoneInfo,
+    turn: datetime | None = None,
+) -> int:
+    """Dialled on that day, or claimed now: whoever is claimed may be dialled in a moment. A claimed
+    attempt is due at its turn."""
     begin = datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone).astimezone(UTC)
     attempts = outbound_attempts.c
@@ -448,7 +457,8 @@ async def dialled_on(connection: AsyncConnection, campaign: str, day: date, zone
     dialled = await connection.scalar(
         mine.where(attempts.started_at >= begin, attempts.started_at < end)
     )
-    claimed = await connection.scalar(
-        mine.where(attempts.state == CLAIMED, attempts.started_at.is_(None))
-    )
+    waiting = mine.where(attempts.state == CLAIMED)
+    if turn is not None:
+        waiting = waiting.where(attempts.due_at < turn)
+    claimed = await connection.scalar(waiting)
     return int(dialled or 0) + int(claimed or 0)
