@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
@@ -23,6 +23,7 @@ from cti.asterisk import (
     Espeak,
     InstanceSettings,
     Progress,
+    Trunk,
     find_asterisk,
     find_espeak,
     free_ports,
@@ -119,14 +120,15 @@ async def demo_running(
     *,
     home: Path | None = None,
     history: bool = False,
+    trunks: Sequence[Trunk] = (),
     **changes: Any,
 ) -> AsyncIterator[Demo]:
     """Everything, up and serving; on leaving nothing is left running.
 
     `state` holds what was unpacked, `home` (its `demo` if not given) this demo's instance;
-    `history`: with thirty days of calls that nobody made, for the reports.
-    `changes` are to the engine's settings. Raises `BadInput` when this checkout's demo runs
-    already, `CannotInstall` when something that it needs cannot be had.
+    `history`: with thirty days of calls that nobody made, for the reports. `trunks` are lines that
+    calls go out by; `changes` are to the engine's settings. Raises `BadInput` when this checkout's
+    demo runs already, `CannotInstall` when something that it needs cannot be had.
     """
     home = home or state / "demo"
     home.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,7 @@ async def demo_running(
         installation = await find_asterisk(state, progress)
         espeak = await find_espeak(state, progress)
         kept = await asyncio.to_thread(_kept, home)
-        values = {
+        values: dict[str, Any] = {
             "state": home,
             "agi_port": kept.agi_port,
             "agi_key": kept.agi_key,
@@ -148,6 +150,7 @@ async def demo_running(
             "asterisk_control": home / "asterisk" / "run" / "asterisk.ctl",
             "asterisk_websocket": f"ws://127.0.0.1:{kept.http_port}/ws",
         }
+        values["trunks"] = " ".join(f"{one.name}=PJSIP/{{number}}@{one.name}" for one in trunks)
         settings = Settings.model_validate(values | changes)
         passwords = await _open_shop(settings, progress if history else None)
         account = Account(
@@ -159,6 +162,7 @@ async def demo_running(
             agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
             speech_url=f"ws://127.0.0.1:{kept.speech_port}/aeap",
             accounts=(account,), queues=(), sounds=settings.announcements,
+            trunks=tuple(trunks),
         )  # fmt: skip
         progress("starting the engine (the first time it makes the prompts) ...")
         environment = engine_environment(settings, espeak)
@@ -201,6 +205,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
             if settings.asterisk_etc
             else {}
         ),
+        "SANTRAL_TRUNKS": settings.trunks,
     }
 
 

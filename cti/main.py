@@ -22,6 +22,7 @@ from cti.db.engine import open_engine
 from cti.db.lookup import DatabaseLookup, open_lookup
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
+from cti.dialler.opening import open_dialler
 from cti.health.vitals import Vitals
 from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.past import past_of
@@ -46,6 +47,7 @@ from cti.web.opening import Desking, Room, opened, prepare
 from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
 from ivr.agi.server import AgiServer
+from ivr.call import CallInfo, Direction
 from ivr.engine import converse, take_up
 from ivr.flow.loader import Library
 from ivr.flow.model import Flow
@@ -99,11 +101,20 @@ class Engine:
             with self._counted(call.info.id, talk.frames[0].flow):
                 await take_up(talk)
             return
-        line = self.scenarios.lines.of(call.info.dialled)
-        flow = services.flows.get(line.flow)
+        flow, language = self._begins(call.info, services)
         with self._counted(call.info.id, flow):
-            language = line.language or flow.languages[0]
             await converse(call, services, flow, language, after=past.last)
+
+    def _begins(self, info: CallInfo, services: Services) -> tuple[Flow, str]:
+        """The flow of a new call and its language: a call of ours says what it is for."""
+        if info.direction is Direction.OUTBOUND:
+            with contextlib.suppress(KeyError):
+                flow = services.flows.get(info.context["flow"])
+                known = info.language in flow.languages
+                return flow, info.language if known else flow.languages[0]
+        line = self.scenarios.lines.of(info.dialled)
+        flow = services.flows.get(line.flow)
+        return flow, line.language or flow.languages[0]
 
     @contextlib.contextmanager
     def _counted(self, call: str, flow: Flow) -> Iterator[None]:
@@ -224,6 +235,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         )
         engine.vitals = vitals
         vitals.status, vitals.journal_status = engine.status, journal.status
+        dialler = open_dialler(settings, database, notifier, journal)
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()
         try:
@@ -233,6 +245,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 in_background(follow_registered(room.api.webhooks, notifier)),
                 in_background(StatusFile(settings.state, engine.status).run()),
                 in_background(nightly_job(settings, database).run()),
+                in_background(dialler.run() if dialler else nothing()),
             ):
                 yield engine
         finally:
@@ -266,6 +279,10 @@ def nightly_job(settings: Settings, database: AsyncEngine) -> Nightly:
     keep = retention_of(settings)
     folders = settings.recordings, settings.state
     return Nightly(database, *folders, keep, settings.retire_at, clock)
+
+
+async def nothing() -> None:
+    """What this engine does not do."""
 
 
 @contextlib.asynccontextmanager

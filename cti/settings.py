@@ -110,6 +110,10 @@ class Settings(BaseModel):
     web_proxies: str = Field(
         "", description="Networks of proxies whose X-Forwarded-For and -Proto are believed."
     )
+    trunks: str = Field(
+        "",
+        description="Calls go out by these, as main=PJSIP/{number}@provider; without one none do.",
+    )
     tts: str = Field(
         "espeak-ng", description="The speech synthesiser: espeak-ng, pyttsx3 or command."
     )

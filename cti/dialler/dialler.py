@@ -40,7 +40,13 @@ from cti.dialler.placing import (
     originate,
     trace_of,
 )
-from ivr.errors import ActionNotSent, ActionRefused, SantralError, TelephonyFault
+from ivr.errors import (
+    ActionNotSent,
+    ActionRefused,
+    JournalUnavailable,
+    SantralError,
+    TelephonyFault,
+)
 from ivr.events import Entry
 from ivr.services import Notifier
 
@@ -94,6 +100,15 @@ class Dialler:
         self._wake.set()
 
     async def run(self) -> None:
+        while True:
+            try:
+                await self._run()
+            except Exception:
+                # Whatever it is: what was claimed is taken up again, and calls must go out.
+                log.exception("the dialler broke and begins anew")
+            await asyncio.sleep(IDLE)
+
+    async def _run(self) -> None:
         classes, unread = WATCHED
         bridge = Bridge(self._account, self.lines.on_event, classes=classes, unread=unread)
         async with bridge:
@@ -245,7 +260,7 @@ class Dialler:
         while True:
             try:
                 return await work()
-            except (*AWAY, TelephonyFault) as error:
+            except (*AWAY, TelephonyFault, JournalUnavailable) as error:
                 log.warning("a call's end is kept until it can be noted: %s", type(error).__name__)
                 await asyncio.sleep(IDLE)
 
