@@ -278,7 +278,7 @@ class Dialler:
             await self._store.talked(attempt.id, self._now(), hint, how.cause)
 
     async def _note_answer(self, line: Line) -> None:
-        at = datetime.fromtimestamp(await line.answered, UTC)
+        at = datetime.fromtimestamp(await asyncio.shield(line.answered), UTC)
         with contextlib.suppress(*AWAY):
             await self._store.answered(line.id, at)
 
