@@ -21,6 +21,7 @@ AREAS: Final = (
     "calls",
     "reports",
     "shop",
+    "outbound",
     "engine",
     "line",
     "users",

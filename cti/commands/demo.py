@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cti.settings import Settings
+from ivr.errors import BadInput
 
 EXAMPLE = """examples:
   santral demo                          Asterisk, engine and shop; Ctrl-C stops them
@@ -18,6 +19,8 @@ EXAMPLE = """examples:
   santral demo --call --speak           the same, and the caller speaks to the menu
   santral demo --call --json            the same as data
   santral demo --call --record call.wav keep what the caller heard
+  santral demo --order                  post an order: its customer is called and confirms it
+  santral demo --order all --json       busy, nobody, a machine, cancelled, a note: each as data
 """
 
 
@@ -30,6 +33,12 @@ def add_commands(commands: Any) -> None:
     )
     demo.add_argument("--call", action="store_true", help="place one scripted call, then stop")
     demo.add_argument("--speak", action="store_true", help="the caller speaks where they can")
+    demo.add_argument(
+        "--order",
+        nargs="*",
+        metavar="SCENE",
+        help="post an order and call its customer; confirm, cancel, note, busy, no_answer, machine",
+    )
     demo.add_argument("--json", action="store_true", help="tell the call as data")
     demo.add_argument("--record", type=Path, metavar="FILE", help="keep what the caller heard")
     demo.set_defaults(run=run_demo)
@@ -47,10 +56,33 @@ async def _until_stopped(arguments: argparse.Namespace) -> int:
     try:
         return await work
     except asyncio.CancelledError:
-        return 0 if not arguments.call else 130
+        return 0 if not arguments.call and arguments.order is None else 130
+
+
+async def _orders(arguments: argparse.Namespace) -> int:
+    from cti.demo_order import SCENES, order_demo, play_order
+
+    scenes = list(arguments.order) or ["confirm"]
+    if scenes == ["all"]:
+        scenes = list(SCENES)
+    if unknown := sorted(set(scenes) - set(SCENES)):
+        raise BadInput(f"there is no scene {', '.join(unknown)}; there are {', '.join(SCENES)}")
+    tell = (lambda line: None) if arguments.json else _tell
+    results = []
+    async with order_demo(Settings.from_environment().state, _say) as there:
+        for scene in scenes:
+            tell(f"--- {scene}")
+            results.append(await play_order(there, scene, tell))
+            tell("        as it should be" if results[-1].good else "        NOT as it should be")
+    if arguments.json:
+        told = [one.to_dict() for one in results]
+        print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
+    return 0 if all(one.good for one in results) else 1
 
 
 async def _demo(arguments: argparse.Namespace) -> int:
+    if arguments.order is not None:
+        return await _orders(arguments)
     from cti.demo import demo_running
     from cti.demo_call import call_the_shop
 

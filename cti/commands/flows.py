@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -269,7 +269,10 @@ def run_check(arguments: argparse.Namespace) -> int:
         return check_speech(_near(arguments.path), folder, settings, as_json=arguments.json)
     folder, only = _folder(arguments.path, settings)
     sounds = settings.sounds if arguments.path is None else None
+    from cti.dialler.checking import check_rules
+
     checked = check_folder(folder, sounds)
+    checked = replace(checked, findings=(*checked.findings, *check_rules(folder, checked.library)))
     found = [f for f in checked.findings if only is None or Path(f.file) == only]
     if arguments.json:
         _say_json(as_json(checked, found))

@@ -638,7 +638,10 @@ outbound_attempts = Table(
     Column("reasons", json_type(), nullable=False),
     Column("cause", Integer),  # Q.850
     UniqueConstraint("job_id", "number"),
-    Index("ix_outbound_attempts_campaign_state_due_at", "campaign", "state", "due_at"),
+    Index(
+        "ix_outbound_attempts_campaign_state_due_at_job_id",
+        *("campaign", "state", "due_at", "job_id"),
+    ),
     Index("ix_outbound_attempts_campaign_started_at", "campaign", "started_at"),
     Index("ix_outbound_attempts_phone_started_at", "phone", "started_at"),
 )

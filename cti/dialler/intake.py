@@ -133,7 +133,7 @@ class Intake:
         if known is not None:
             return await self._decided(event.key, *known, new=False)
         now = self._now()
-        told = await self._complete(event)
+        told = await self.complete(event)
         campaigns = self._campaigns()
         listening = campaigns.of(event.name) if campaigns else {}
         jobs = [await self._job(told, name, one, now) for name, one in listening.items()]
@@ -142,8 +142,8 @@ class Intake:
         assert known is not None
         return await self._decided(event.key, *known, new=new)
 
-    async def _complete(self, event: OrderEvent) -> NewEvent:
-        """With what the shop knows of the customer, and what the number tells."""
+    async def complete(self, event: OrderEvent) -> NewEvent:
+        """The event with what the shop knows of the customer, and what the number tells."""
         phone = e164(event.phone, self._region)
         facts = dict(event.customer)
         consent, zone, country, language = event.consent, event.zone, event.country, event.language

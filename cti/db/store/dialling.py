@@ -181,7 +181,7 @@ class DiallingStore:
             select(*attempt_columns(), *job_columns())
             .join(outbound_jobs, _j.id == _a.job_id)
             .where(_a.campaign == campaign, _a.state == DUE, _a.due_at <= now, ~called)
-            .order_by(_a.due_at)
+            .order_by(_a.due_at, _a.job_id)
             .limit(most)
             .with_for_update(of=outbound_attempts, skip_locked=True)
         )

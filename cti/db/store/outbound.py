@@ -298,6 +298,17 @@ class OutboundStore:
                 found.setdefault(campaign, {})[f"attempts_{state}"] = count
         return found
 
+    async def outcomes(self, now: datetime) -> Mapping[str, int]:
+        """How the calls of the last weeks ended."""
+        attempts = outbound_attempts.c
+        query = (
+            select(attempts.outcome, func.count())
+            .where(attempts.started_at > now - REMEMBERED, attempts.outcome != "")
+            .group_by(attempts.outcome)
+        )
+        async with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
     async def lists_of(self, phone: str, now: datetime) -> frozenset[str]:
         """The do-not-call lists that a number stands on."""
         async with self._reader.connect() as connection:

@@ -38,10 +38,11 @@ async def take(api: Taking, told: OrderTold | PaymentFailed) -> Decided:
             items=[Item(i.sku, i.name, i.quantity, i.unit_price) for i in order.items],
         ),
     )  # fmt: skip
-    return decided(told, await api.intake.take(_event(told, at, currency)))
+    return decided(told, await api.intake.take(event_of(told, at, currency)))
 
 
-def _event(told: OrderTold | PaymentFailed, at: Any, currency: str) -> OrderEvent:
+def event_of(told: OrderTold | PaymentFailed, at: Any, currency: str) -> OrderEvent:
+    """What the dialler's intake takes."""
     customer = told.customer
     payment: dict[str, Any] = {}
     if isinstance(told, PaymentFailed):
