@@ -15,7 +15,8 @@ from ivr.errors import BadInput
 
 EXAMPLE = """examples:
   santral demo                          Asterisk, engine and shop; Ctrl-C stops them
-  santral demo --call                   place one scripted call and tell it as it happens
+  santral demo --call                   place one scripted call and tell it as it happens; while
+                                        the demo runs: a caller who asks for an agent
   santral demo --call --speak           the same, and the caller speaks to the menu
   santral demo --call --json            the same as data
   santral demo --call --record call.wav keep what the caller heard
@@ -85,8 +86,11 @@ async def _demo(arguments: argparse.Namespace) -> int:
         return await _orders(arguments)
     from cti.demo import demo_running
     from cti.demo_call import call_the_shop
+    from cti.demo_visit import runs, visit
 
     state = Settings.from_environment().state
+    if arguments.call and runs(state / "demo"):
+        return 0 if await visit(state, state / "demo", _tell) else 1
     async with demo_running(state, _say, history=not arguments.call) as demo:
         if not arguments.call:
             _say(_what_to_dial(demo))

@@ -18,7 +18,7 @@ from ivr.errors import CannotInstall
 from tests.browser.network import own_network
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-HUMS = {"ayse": 1000.0, "mehmet": 1400.0, "elif": 1850.0, "zeynep": 1150.0}
+HUMS = {"ayse": 1000.0, "mehmet": 1400.0, "elif": 1850.0, "zeynep": 1150.0, "admin": 1600.0}
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ shows and hears."""
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import wave
 from collections.abc import AsyncIterator
@@ -130,8 +131,16 @@ class DeskPage:
     async def work(self) -> None:
         """The phone is there, and into the queues."""
         await self.phone_ready()
-        await self.page.click(".presence button.primary")
+        if await self.now() == "signed_out":
+            await self.page.click(".presence button.primary")
+        elif await self.now() != "ready":
+            await self.press("r")
         await self.state("ready")
+
+    async def now(self) -> str:
+        """The state that is shown."""
+        shown = await self.page.get_attribute(".presence", "class") or ""
+        return shown.rpartition("state-")[2]
 
     async def leave(self) -> None:
         """Out of the queues, and closed."""
@@ -200,16 +209,17 @@ async def browser(
         await running.close()
 
 
-async def new_page(running: Browser, login: str, hums: float, url: str, **options: Any) -> DeskPage:
+async def new_page(
+    running: Browser, login: str, hums: float, url: str, *, language: str = "", **options: Any
+) -> DeskPage:
     """A person's own context: cookies, storage and all. Voice cleaning is off: it removes tones."""
     context = await running.new_context(
         viewport={"width": 1440, "height": 900}, permissions=["microphone"],
-        locale=options.pop("locale", "tr-TR"), **options,
+        locale="tr-TR", **options,
     )  # fmt: skip
     await context.add_init_script(WATCH)
-    await context.add_init_script(
-        "localStorage.santral ??= JSON.stringify({voiceCleaning: false, ringtone: false});"
-    )
+    kept = {"voiceCleaning": False, "ringtone": False, "language": language}
+    await context.add_init_script(f"localStorage.santral ??= JSON.stringify({json.dumps(kept)});")
     page = await context.new_page()
     desk = DeskPage(login, page, context, hums, url)
     page.on("pageerror", lambda error: desk.problems.append(str(error)))

@@ -129,7 +129,7 @@ async def test_two_tabs_of_one_agent(shop: Demo, person: Person) -> None:
         await hum(call)
         await until_hears(call, first.hums)
         await call.hangup()
-    for page in (first.page, second_page):
-        await page.wait_for_selector(".presence.state-wrap_up", timeout=AGREE * 1000)
+    await first.state("wrap_up", AGREE)
+    await second_page.wait_for_selector(".presence.state-wrap_up", timeout=AGREE * 1000)
     await second_page.close()
     await first.phone_ready()

@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { at, get } from "../core/api.js";
 import { now } from "../core/clock.js";
-import { date, dateTime, duration, phone as shown, time } from "../core/format.js";
+import { dateTime, duration, phone as shown, time } from "../core/format.js";
 import { lang, onLanguage, t, word } from "../core/i18n.js";
 import { go, here } from "../core/router.js";
 import { store } from "../core/store.js";
@@ -192,7 +192,7 @@ class Flows extends View {
   history() {
     return html`<section class="card" aria-labelledby="versions-title"><h2 id="versions-title">${t("flows.versions")}</h2>
       <ul class="plain lines">${this.versions.map((one) => html`<li><code>${one.version.replace("sha256:", "").slice(0, 8)}</code>
-        <span class="faint">${date(one.first_seen_at)} ${time(one.first_seen_at)}${one.author ? ` · ${one.author}` : ""}</span>
+        <span class="faint">${dateTime(one.first_seen_at)}${one.author ? ` · ${one.author}` : ""}</span>
         ${one.on_line ? html`<span class="tag state-ready"><span class="dot"></span>${t("flows.on_line")}</span>` : nothing}
         <button class="quiet" @click=${() => this.source(one.version)}>${t("flows.source")}</button></li>`)}</ul>
       ${this.text ? html`<pre class="scroll source" tabindex="0" aria-label=${t("flows.source")}>${this.text}</pre>` : nothing}</section>`;
