@@ -218,7 +218,8 @@ async def site_room(
     database = shutil.copy(template, tmp_path / "santral.db")
     values = {
         "state": tmp_path, "database_url": f"sqlite+aiosqlite:///{database}", "web_port": port,
-        "web_pages": pages, "scenarios": HOME / "scenarios",
+        "web_pages": pages,
+        "asterisk_websocket": "ws://127.0.0.1:1/ws", "asterisk_etc": tmp_path / "etc", "scenarios": HOME / "scenarios",
         "ami_user": fake.user if manager else "", "ami_secret": SecretStr(fake.secret),
         "ami_port": fake.port or 5038,
     }  # fmt: skip
