@@ -13,6 +13,7 @@ from ivr.errors import BadInput
 
 BENCHES: Final = {
     "calls": "CPU per call against the native dialplan and a bare panoramisk script",
+    "pop": "AgentCalled to the agent's page, with 200 desks and connections that are cut",
     "crash": "the engine killed again and again under live calls",
     "speech": "accuracy, refusal, latency and barge-in of speech recognition",
     "journal": "CPU per event; --outage stops the database for a while",
