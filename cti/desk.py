@@ -143,4 +143,8 @@ class Router:
             card.last_spoke if card else 0.0,
         )
         added = options(self._queues(), queue, caller, self._clock())
+        if "timeout" in given and "overflow" in added:
+            # As long as the flow says, in whichever queue they are then.
+            others = added["overflow"].count("-") + 1
+            added["timeouts"] = "-".join([given["timeout"]] * others)
         return added | dict(given) | {k: v for k, v in added.items() if k == "priority"}
