@@ -119,7 +119,7 @@ class Operation:
         if self.body is not None:
             sent = await read_body(raw, self.most_bytes, self.media)
             body = sent if self.raw_body else self._value(sent, api.region)
-        elif raw.body_exists and await read_body(raw, 0):
+        elif raw.body_exists and (await read_body(raw, MOST_BYTES)).strip() not in (b"", b"{}"):
             raise RequestRefused("bad-value", "nothing may be sent in the body")
         request = Request(api, who, path, query, body, raw)
 

@@ -24,6 +24,7 @@ const VIEWS = [
   { path: "/desk", key: "desk", icon: "desk", scope: "desk", show: () => html`<santral-desk></santral-desk>` },
   { path: "/floor", key: "floor", icon: "board", scope: "wallboard", load: () => import("./views/floor.js"), show: () => html`<santral-floor></santral-floor>` },
   { path: "/flows", key: "flows", icon: "flow", scope: "flows", load: () => import("./views/flows.js"), show: () => html`<santral-flows></santral-flows>` },
+  { path: "/outbound", key: "outbound", icon: "send", scope: "campaigns:read", load: () => import("./views/outbound.js"), show: () => html`<santral-outbound></santral-outbound>` },
   { path: "/users", key: "users", icon: "people", scope: "accounts", load: () => import("./views/users.js"), show: () => html`<santral-users></santral-users>` },
 ];
 

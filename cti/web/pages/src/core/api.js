@@ -36,7 +36,7 @@ async function ask(method, path, body, { deadline = 12000 } = {}) {
     data = null;
   }
   if (answer.ok) return data;
-  const error = data?.error ?? {};
+  const error = data?.error ?? problemOf(data);
   const refused = new Refused(
     answer.status, error.code || `http_${answer.status}`, error.message || "",
     Number(answer.headers.get("Retry-After")) || 0,
@@ -45,10 +45,18 @@ async function ask(method, path, body, { deadline = 12000 } = {}) {
   throw refused;
 }
 
+/** The shop's API (`/api/v1`) refuses with problem+json. */
+function problemOf(data) {
+  const kind = String(data?.type ?? "").split("#")[1];
+  if (!kind) return {};
+  return { code: kind === "bad-value" ? "bad_input" : kind.replaceAll("-", "_"), message: data.detail || data.title };
+}
+
 const path = (parts, ...values) =>
   parts.reduce((made, part, i) => made + encodeURIComponent(values[i - 1]) + part);
 
 export const get = (where) => ask("GET", where);
 export const post = (where, body = {}) => ask("POST", where, body);
+export const put = (where, body = {}) => ask("PUT", where, body);
 export const remove = (where, body) => ask("DELETE", where, body);
 export { path as at };
