@@ -181,7 +181,7 @@ async def _script(port: int, demo: Demo, sounds: Sounds) -> AsyncIterator[int]:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdin.write(json.dumps(script).encode() + b"\n")
-        if await child.stdout.readline() != b"ready\n":
+        if await child.stdout.readline() != b"ready %d\n" % port:
             raise BadInput("the panoramisk script did not start")
         yield child.pid
 

@@ -49,7 +49,7 @@ async def serve(port: int, call: OrderCall) -> None:
     application = Application(loop=asyncio.get_running_loop())
     application.add_route(ROUTE, call.run)
     server = await asyncio.start_server(application.handler, "127.0.0.1", port, backlog=4096)
-    print("ready", flush=True)
+    print(f"ready {server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
