@@ -175,7 +175,7 @@ KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__args
 
 
 _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in Event.__args__}
-_HOLDS_VALUES: Final = frozenset({VariableSet, EffectDone})  # of any type; other fields are plain
+HOLDS_VALUES: Final = frozenset({VariableSet, EffectDone})  # of any type; other fields are plain
 
 # Values that JSON has no type for, as `{"$decimal": "459.90"}`, so that a conversation that is
 # taken up again compares and says them as it did before.
@@ -240,14 +240,14 @@ class Entry:
     def _data(self) -> dict[str, Any]:
         kind = type(self.event)
         data = {name: getattr(self.event, name) for name in _FIELDS[kind]}
-        return to_json(data) if kind in _HOLDS_VALUES else data
+        return to_json(data) if kind in HOLDS_VALUES else data
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Entry:
         """The entry a `to_dict` came from; fields this version does not know are dropped."""
         kind = KINDS[row["kind"]]
         data = {name: row["data"][name] for name in _FIELDS[kind] if name in row["data"]}
-        if kind in _HOLDS_VALUES:
+        if kind in HOLDS_VALUES:
             data = from_json(data)
         return cls(row["call"], row["sequence"], row["at"], kind(**data))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection as SyncConnection
@@ -20,6 +21,7 @@ from ivr.errors import BadSetting
 BUSY_SECONDS: Final = 10.0  # how long a writer waits for another writer of the same SQLite file
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 30.0
+T = TypeVar("T")
 BEGIN: Final = "santral_begin"  # execution option: how SQLite begins a transaction
 
 
@@ -62,6 +64,20 @@ def open_engine(
     engine = _sqlite(address, "rwc", pragmas, busy, pool_size=pool_size)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+async def write_at_once(engine: AsyncEngine, work: Callable[[SyncConnection], T]) -> T:
+    """Do `work` as one transaction that writes; on SQLite with one trip to its thread for all."""
+    if engine.dialect.name != "sqlite":
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, Connection)
+        if driver.is_closed():
+            await connection.invalidate()
+            raise OSError("the connection to the database is closed")
+        return await driver.transact(work)
 
 
 def open_read_only(url: str | URL, *, timeout: float, pool_size: int = 4) -> AsyncEngine:

@@ -46,10 +46,11 @@ class Drain:
 
     async def own(self, spool: Spool) -> bool:
         """Store the next lines of our own spool; False when there are none."""
-        end = spool.written
-        if spool.drained >= end:
+        if spool.drained >= spool.written:
             return False
-        batch = await asyncio.to_thread(spool.read, spool.drained, end)
+        batch = spool.remembered()
+        if batch is None:
+            batch = await asyncio.to_thread(spool.on_disk_only)
         await self.store(self._rows(batch, spool.owner), spool.owner)
         spool.mark_drained(batch.end)
         return True

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cti.journal.drain import gap
-from cti.journal.line import Row, decode, encode, encode_row, written_name
+from cti.journal.line import Row, encode_row, row_of
 from cti.journal.spool import Spool
 from ivr.events import Entry
 
@@ -30,6 +30,7 @@ class Intake:
         self._limit = limit
         self._wake = wake
         self._lines: list[bytes] = []
+        self._rows: list[Row] = []  # what stands in them
         self._scheduled = False
         self._held = False  # the lines are on their way to the database, past the spool
         self._again_at: float | None = None  # when a disk that took nothing is tried again
@@ -51,7 +52,8 @@ class Intake:
     def take(self, entry: Entry) -> None:
         """Take an event. Never waits, never raises."""
         try:
-            line = encode(entry)
+            row = row_of(entry)
+            line = encode_row(*row)
         except Exception as error:  # a value of a kind nobody thought of must not end a call
             name = type(error).__name__
             log.error("call %s: event %d cannot be written: %s", entry.call, entry.sequence, name)
@@ -60,21 +62,21 @@ class Intake:
         if self.bytes + len(line) > self._limit:
             self._lose(entry, "no room")
             return
-        self._put(line)
+        self._put(row, line)
 
     def flush(self) -> None:
         """Hand everything to the operating system now, in one write; if that fails it stays."""
         if not self._lines or self._held:
             return
         try:
-            self._spool.append(b"".join(self._lines))
+            self._spool.append(b"".join(self._lines), self._rows)
         except OSError as error:
             if self._again_at is None:
                 why = error.strerror or error
                 log.critical("the journal's disk takes nothing (%s); events wait in memory", why)
             self._again_at = self._loop.time() + RETRY
         else:
-            self._lines.clear()
+            self._lines, self._rows = [], []
             self.bytes = 0
             if self._again_at is not None:
                 self._again_at = None
@@ -90,20 +92,18 @@ class Intake:
 
     def of_call(self, call: str) -> list[Row]:
         """What of a call is in memory only."""
-        wanted = written_name(call).encode(errors="replace")
-        rows = [decode(line[:-1]) for line in self._lines if wanted in line]
-        return [row for row in rows if row.call == call]
+        return [row for row in self._rows if row.call == call]
 
     def hold(self) -> list[Row]:
         """Everything here, to be stored past the spool; `release` must follow."""
         self._held = True
-        return [decode(line[:-1]) for line in self._lines]
+        return list(self._rows)
 
     def release(self, stored: int) -> None:
         """Let go of the lines, of which the first `stored` need not be kept."""
         self._held = False
         self.bytes -= sum(map(len, self._lines[:stored]))
-        del self._lines[:stored]
+        del self._lines[:stored], self._rows[:stored]
         self.tell_gap()
 
     def tell_gap(self) -> None:
@@ -112,10 +112,12 @@ class Intake:
             return
         names = " ".join(f"{entry.call}:{entry.sequence}" for entry in self._lost[:NAMED])
         first, last = self._lost[0].at, self._lost[-1].at
-        self._put(encode_row(*gap(self._reason, self._lost_now, first, last, names)))
+        row = gap(self._reason, self._lost_now, first, last, names)
+        self._put(row, encode_row(*row))
         self._lost, self._lost_now = [], 0
 
-    def _put(self, line: bytes) -> None:
+    def _put(self, row: Row, line: bytes) -> None:
+        self._rows.append(row)
         self._lines.append(line)
         self.bytes += len(line)
         if not self._scheduled:

@@ -18,7 +18,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -27,6 +28,8 @@ from cti.journal.line import Row, split, written_name
 
 SEGMENT_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 18
+BATCH_ROWS: Final = 1_000  # of what goes to the database at once from memory
+KEPT_ROWS: Final = 5_000  # in memory; while the database is away the others are read again
 KEEP_BYTES: Final = 4 << 20  # of drained segments
 KEEP_SECONDS: Final = 600.0
 _MARK: Final = b"%012d %012d\n"
@@ -46,6 +49,14 @@ class Batch:
 
     rows: list[Row]
     damaged: list[Place]
+    end: Place
+
+
+class Appended(NamedTuple):
+    """What one write has put between two places."""
+
+    begin: Place
+    rows: Sequence[Row]
     end: Place
 
 
@@ -152,6 +163,8 @@ class Spool(Files):
         self._number = 0
         self._begun = 0.0
         self._torn = False
+        self._fresh: deque[Appended] = deque()  # what the database does not have, newest last
+        self._kept = 0  # rows of it
         self._ends: dict[int, tuple[int, float]] = {}  # closed segments: size, time of closing
         self._retired: list[int] = []  # files to be synced and closed by the worker thread
         self._guard = threading.Lock()
@@ -161,8 +174,10 @@ class Spool(Files):
     def written(self) -> Place:
         return Place(max(self._number, 1), self._size)
 
-    def append(self, data: bytes) -> None:
-        """Write whole lines with one `os.write`; OSError and nothing written when it cannot be."""
+    def append(self, data: bytes, rows: Sequence[Row] = ()) -> None:
+        """Write whole lines with one `os.write`; OSError and nothing written when it cannot be.
+        Their `rows`, if given, need not be read again to be drained."""
+        begin = self.written
         if self.backlog + len(data) > self.limit:
             raise SpoolFull("the spool has reached its limit")
         if self._lock is None:
@@ -178,6 +193,24 @@ class Spool(Files):
         self._torn = False
         self._size += written
         self.backlog += written
+        if rows and self._kept + len(rows) <= KEPT_ROWS:
+            self._fresh.append(Appended(begin, rows, self.written))
+            self._kept += len(rows)
+
+    def remembered(self) -> Batch | None:
+        """The next lines for the database, from memory; None when they are on disk only."""
+        rows: list[Row] = []
+        end = self.drained
+        for part in self._fresh:
+            if part.begin != end or len(rows) >= BATCH_ROWS:
+                break
+            rows += part.rows
+            end = part.end
+        return Batch(rows, [], end) if rows else None
+
+    def on_disk_only(self) -> Batch:
+        """The next lines for the database, up to those that are remembered. Reads files."""
+        return self.read(self.drained, self._fresh[0].begin if self._fresh else self.written)
 
     def sync(self) -> Place:
         """Make what is written survive a power cut; up to where. Waits for the disk."""
@@ -197,6 +230,8 @@ class Spool(Files):
     def mark_drained(self, place: Place) -> None:
         """The database has everything up to here."""
         self.drained = place
+        while self._fresh and self._fresh[0].begin < place:
+            self._kept -= len(self._fresh.popleft().rows)
         between = range(place.segment, self._number)
         held = sum(size for number, (size, _) in self._ends.items() if number in between)
         self.backlog = held + self._size - place.offset

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, case, cast, literal, select
+from sqlalchemy import Connection, Text, bindparam, case, cast, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cti.db.engine import BEGIN
+from cti.db.engine import write_at_once
 from cti.db.models import call_events, calls, contacts, journal_gaps, recordings, survey_answers
 from cti.journal.line import GAP, Row, loads
 from cti.journal.projection import Changes, moment, project
@@ -41,8 +41,7 @@ class JournalTables:
     """One per engine. Methods raise one of AWAY when the database is away or slow."""
 
     def __init__(self, engine: AsyncEngine, *, region: str = "TR", deadline: float = 15.0) -> None:
-        self._engine = engine.execution_options(**{BEGIN: "IMMEDIATE"})
-        self._reader = engine
+        self._engine = engine
         self._deadline = deadline
         self._region = region
         self._name = engine.dialect.name
@@ -57,15 +56,21 @@ class JournalTables:
         that no database takes it. `engine` names who wrote them.
         """
         events = [row for row in rows if row.kind != GAP]
-        gaps = [_gap(row, engine) for row in rows if row.kind == GAP]
         try:
-            async with asyncio.timeout(self._deadline), self._engine.begin() as connection:
-                if await self._insert_events(connection, events) < len(events):
-                    gaps += await self._collisions(connection, events, engine)
-                await self._apply(connection, project(events, self._region))
-                if gaps:
+            changes = project(events, self._region)
+            gaps = [_gap(row, engine) for row in rows if row.kind == GAP]
+
+            def store(connection: Connection) -> None:
+                lost: list[dict[str, Any]] = []
+                if self._insert_events(connection, events) < len(events):
+                    lost = self._collisions(connection, events, engine)
+                self._apply(connection, changes)
+                if gaps or lost:
                     statement = self._insert_or_not(journal_gaps).on_conflict_do_nothing()
-                    await connection.execute(statement, gaps)
+                    connection.execute(statement, gaps + lost)
+
+            async with asyncio.timeout(self._deadline):
+                await write_at_once(self._engine, store)
         except (ValueError, OverflowError, TypeError, KeyError, AttributeError) as error:
             raise Refused(type(error).__name__) from None
         except DBAPIError as error:
@@ -84,43 +89,43 @@ class JournalTables:
             .where(columns.call == call)
             .order_by(columns.sequence)
         )  # fmt: skip
-        async with asyncio.timeout(deadline), self._reader.connect() as connection:
+        async with asyncio.timeout(deadline), self._engine.connect() as connection:
             return [Row(*row) for row in await connection.execute(statement)]
 
-    async def _insert_events(self, connection: AsyncConnection, rows: Sequence[Row]) -> int:
+    def _insert_events(self, connection: Connection, rows: Sequence[Row]) -> int:
         if not rows:
             return 0
         sql = INSERT[self._name]
         if self._name == "postgresql":
             columns = tuple([list(column) for column in zip(*rows, strict=True)])
-            return (await connection.exec_driver_sql(sql, columns)).rowcount
-        return (await connection.exec_driver_sql(sql, list(rows))).rowcount
+            return connection.exec_driver_sql(sql, columns).rowcount
+        return connection.exec_driver_sql(sql, list(rows)).rowcount
 
-    async def _collisions(
-        self, connection: AsyncConnection, rows: Sequence[Row], engine: str
+    def _collisions(
+        self, connection: Connection, rows: Sequence[Row], engine: str
     ) -> list[dict[str, Any]]:
         """The rows whose place holds something else: two engines took themselves for the one."""
         columns = call_events.c
         names = {row.call for row in rows}
         statement = select(columns.call, columns.sequence, columns.at, columns.kind)
-        found = await connection.execute(statement.where(columns.call.in_(names)))
+        found = connection.execute(statement.where(columns.call.in_(names)))
         stored = {(call, sequence): (at, kind) for call, sequence, at, kind in found}
         lost = [r for r in rows if stored.get((r.call, r.sequence)) != (r.at, r.kind)]
         for row in lost:
             log.error("call %s: the place of event %d is taken", row.call, row.sequence)
         return [_collision(row, engine) for row in lost]
 
-    async def _apply(self, connection: AsyncConnection, changes: Changes) -> None:
+    def _apply(self, connection: Connection, changes: Changes) -> None:
         if changes.calls:
             now = datetime.now(UTC)
             rows = [{**change, "changed_at": now} for change in changes.calls.values()]
-            await connection.execute(self._upsert, rows)
+            connection.execute(self._upsert, rows)
         if changes.ended:
-            await connection.execute(self._contact, [{"call": call} for call in changes.ended])
+            connection.execute(self._contact, [{"call": call} for call in changes.ended])
         for table, rows in ((recordings, changes.recordings), (survey_answers, changes.answers)):
             if rows:
                 statement = self._insert_or_not(table).on_conflict_do_nothing()
-                await connection.execute(statement, rows)
+                connection.execute(statement, rows)
 
 
 def _upsert(dialect: str) -> Any:

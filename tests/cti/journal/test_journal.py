@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.models import (
@@ -570,7 +570,7 @@ async def test_each_batch_is_one_transaction(url: str, folder: Path) -> None:
     entries = conversation("c")
     failed = []
 
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    @event.listens_for(Engine, "before_cursor_execute")  # SQLite's batches have an engine below
     def fail(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
         if "INSERT INTO calls" in statement and not failed:
             failed.append(True)
@@ -585,4 +585,5 @@ async def test_each_batch_is_one_transaction(url: str, folder: Path) -> None:
     assert await rows(engine, call_events) == []
     await Drain(tables, folder).store(batch, "x")
     assert (await places(engine))["c"] == list(range(1, len(entries) + 1))
+    event.remove(Engine, "before_cursor_execute", fail)
     await engine.dispose()
