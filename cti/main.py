@@ -89,11 +89,13 @@ class Engine:
 
     async def _serve(self, call: AgiCall) -> None:
         number = e164_or_same(call.info.caller, self.settings.country)
-        call.info = replace(call.info, caller=number)
+        if number != call.info.caller:
+            call.info = replace(call.info, caller=number)
         if self.room is not None:
             call.route = partial(self.room.route, call.info.id)
         past = await past_of(call.info, self.services.journal)
-        await self.scenarios.versions.need(past.entries)
+        if past.entries:
+            await self.scenarios.versions.need(past.entries)
         # What is saved from here on is for the next call.
         services = replace(self.services, flows=self.scenarios.library.snapshot())
         talk = past.gone_on_with(call, services)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -51,7 +52,7 @@ class Piece:
     fixed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Utterance:
     """What is said: the pieces of one prompt in one language. `prompt` is its name in the flow.
 
@@ -68,13 +69,20 @@ class Utterance:
     secret: bool = False
     parts: tuple[Utterance, ...] = ()
 
-    @property
+    @cached_property
     def text(self) -> str:
         return SPACE_BEFORE_STOP.sub(r"\1", " ".join(piece.text for piece in self.pieces))
 
-    @property
+    @cached_property
     def fixed(self) -> bool:
         return all(piece.fixed for piece in self.pieces)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.prompt, self.language, self.pieces, self.flow, self.secret))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

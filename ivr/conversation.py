@@ -82,13 +82,20 @@ class Conversation:
     @property
     def variables(self) -> dict[str, Any]:
         """What an expression sees: the frame's variables and the reserved names."""
+        return {**self._plain_variables(), "now": self.services.clock.now()}
+
+    def _plain_variables(self) -> dict[str, Any]:
+        """Without `now`, which few read and takes longer than all the rest."""
+        frame = self.frames[-1]
         return {
-            **self.frame.variables,
-            **self._facts,
-            "language": self.language,
-            "visits": self.frame.visits,
-            "now": self.services.clock.now(),
-        }
+            **frame.variables, **self._facts, "language": self.language, "visits": frame.visits,
+        }  # fmt: skip
+
+    def known_to(self, *sources: Template | Expression) -> dict[str, Any]:
+        """What these see, at least."""
+        if any("now" in source.names for source in sources):
+            return self.variables
+        return self._plain_variables()
 
     def set(self, name: str, value: Any, *, secret: bool = False) -> None:
         """Keep a value for the rest of the flow; a secret one is journalled without its value."""
@@ -102,14 +109,14 @@ class Conversation:
         return not self.frame.secrets.isdisjoint(source.names)
 
     def value(self, template: Template) -> Any:
-        return template.value(self.variables)
+        return template.value(self.known_to(template))
 
     def values(self, templates: Mapping[str, Template]) -> dict[str, Any]:
-        known = self.variables
+        known = self.known_to(*templates.values())
         return {name: template.value(known) for name, template in templates.items()}
 
     def holds(self, condition: Expression) -> bool:
-        return condition.holds(self.variables)
+        return condition.holds(self.known_to(condition))
 
     def speak(self, language: str) -> None:
         """Go on in another language."""
@@ -161,20 +168,27 @@ class Conversation:
 
         `turn` picks among a prompt's alternates, so that a question is not put twice alike.
         """
-        known, flow = self.variables, self.flow
-        parts = []
-        for name in names:
-            template = flow.prompt(name).template(self.language, turn)
-            pieces = template.pieces(known)
-            parts.append(
-                Utterance(name, self.language, pieces, flow.name, secret=self.is_secret(template))
-            )
+        parts = [self._said(name, turn) for name in names]
         if len(parts) == 1:
             return parts[0]
         pieces = tuple(chain.from_iterable(part.pieces for part in parts))
         secret = any(part.secret for part in parts)
         name = "+".join(names)
-        return Utterance(name, self.language, pieces, flow.name, secret, tuple(parts))
+        return Utterance(name, self.language, pieces, self.flow.name, secret, tuple(parts))
+
+    def _said(self, name: str, turn: int) -> Utterance:
+        """One prompt as it is said now; a fixed text is the same one each time."""
+        flow, language = self.frames[-1].flow, self.language
+        template = flow.prompt(name).template(language, turn)
+        if template.names:
+            pieces, secret = template.pieces(self.known_to(template)), self.is_secret(template)
+            return Utterance(name, language, pieces, flow.name, secret)
+        key = (name, language, turn)
+        said = flow.fixed_utterances.get(key)
+        if said is None:
+            pieces = template.pieces({})
+            said = flow.fixed_utterances[key] = Utterance(name, language, pieces, flow.name)
+        return said
 
     def utterance_with(
         self, name: str, values: Mapping[str, Any], *, secret: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +215,7 @@ def from_json(value: Any) -> Any:
     return [from_json(part) for part in value] if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One journal row. `at` is seconds since 1970 UTC; (call, sequence) is unique, from 1."""
 
     call: str

@@ -48,6 +48,7 @@ ALLOWED: Final = (
 # Marks inside rendered text: a value begins, a value ends, a fixed text ends.
 VALUE, END, FIXED = "\x01", "\x02", "\x03"
 UNMARKED = {ord(mark): None for mark in (VALUE, END, FIXED)}
+MARKS = re.compile(f"[{VALUE}{END}{FIXED}]")
 JINJA = re.compile(r"\{[{%#]")
 ONE_EXPRESSION = re.compile(r"\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 SIMPLE = re.compile(
@@ -156,6 +157,14 @@ def _check(node: nodes.Node, depth: int) -> None:
 
 def _squeeze(text: str) -> str:
     return " ".join(text.split())
+
+
+def _follow(way: tuple[str, ...], variables: Mapping[str, Any]) -> Any:
+    """The value a dotted name has; None where it is not plain to see."""
+    found: Any = variables
+    for name in way:
+        found = found.get(name) if type(found) is dict else None
+    return found
 
 
 def _speakable(text: str) -> bool:
@@ -268,7 +277,8 @@ class Template(_Source):
     """Text with `{{ expressions }}`. `fixed_texts` are its pieces that are known at load, `sayas`
     the filters it reads values out with, `values` counts the values in it."""
 
-    __slots__ = ("_compiled", "_expression", "_pieces", "fixed_texts", "sayas", "values")
+    __slots__ = ("_compiled", "_expression", "_pieces", "_recipe", "_way",
+                 "fixed_texts", "sayas", "values")  # fmt: skip
     fixed_texts: tuple[str, ...]
     sayas: frozenset[str]
     values: int
@@ -278,6 +288,8 @@ class Template(_Source):
         self._compiled: jinja2.Template | None = None
         self._expression: Expression | None = None
         self._pieces: tuple[Piece, ...] | None = None
+        self._way: tuple[str, ...] = ()  # of `{{ a.b }}`: the names, one below the other
+        self._recipe: tuple[str | tuple[tuple[str, ...], str], ...] = ()  # texts, and (way, say-as)
         if not JINJA.search(source):
             self._plain()
         elif not self._simple():
@@ -321,6 +333,13 @@ class Template(_Source):
         )
         if ONE_EXPRESSION.fullmatch(self.source):
             self._expression = Expression.of(self)
+            self._way = () if found[0][1] else tuple(ways[0])
+        if not MARKS.search(self.source) and all(say in FILTERS for _, say in found if say):
+            values = [(tuple(way), say) for way, (_, say) in zip(ways, found, strict=True)]
+            mixed: list[Any] = [
+                part for pair in zip(texts, [*values, ""], strict=True) for part in pair
+            ]
+            self._recipe = tuple(_squeeze(p) if isinstance(p, str) else p for p in mixed)
         return True
 
     def _parsed(self, tree: nodes.Template) -> None:
@@ -349,7 +368,39 @@ class Template(_Source):
 
     def pieces(self, variables: Mapping[str, Any]) -> tuple[Piece, ...]:
         """The text cut into fixed pieces and values, in the order they are said."""
-        return self._pieces if self._pieces is not None else self._cut(self._render(variables))
+        if self._pieces is not None:
+            return self._pieces
+        quick = self._put_together(variables) if self._recipe else None
+        return self._cut(self._render(variables)) if quick is None else quick
+
+    def _put_together(self, variables: Mapping[str, Any]) -> tuple[Piece, ...] | None:
+        """What `_cut` makes of what Jinja renders, for the simple templates that most are, without
+        either. None where anything is unusual: then Jinja says what is wrong."""
+        language = variables.get("language", "tr")
+        found: list[Piece] = []
+        length = 0
+        for part in self._recipe:
+            fixed = isinstance(part, str)
+            if isinstance(part, str):
+                text = part
+            else:
+                way, say = part
+                value = _follow(way, variables)
+                if value is None:
+                    return None
+                try:
+                    spoken = FILTERS[say](value, language=language) if say else str(value)
+                except (TypeError, ValueError, ArithmeticError, ExpressionFault):
+                    return None
+                text = _squeeze(spoken.translate(UNMARKED))
+            length += len(text)
+            if _speakable(text) or (fixed and text and found):  # a stop between values is a pause
+                found.append(Piece(text, fixed))
+        if length > MAX_TEXT:
+            return None
+        while found and not _speakable(found[-1].text):
+            found.pop()
+        return tuple(found)
 
     def text(self, variables: Mapping[str, Any]) -> str:
         """The text as one string, white space kept."""
@@ -359,6 +410,8 @@ class Template(_Source):
 
     def value(self, variables: Mapping[str, Any]) -> Any:
         """Like `text`, but a template that is one `{{ expression }}` keeps its value's type."""
+        if self._way and (found := _follow(self._way, variables)) is not None:
+            return found
         return self._expression.evaluate(variables) if self._expression else self.text(variables)
 
     def _render(self, variables: Mapping[str, Any]) -> str:

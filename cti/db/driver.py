@@ -96,6 +96,22 @@ class Connection(aiosqlite.Connection):
             raise
         return done
 
+    async def fetch(
+        self, sql: str, values: Sequence[Any], most: int
+    ) -> tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]:
+        """The column names of a query and its first rows."""
+        return await self.run(partial(self._fetch, sql, values, most))
+
+    def _fetch(
+        self, sql: str, values: Sequence[Any], most: int
+    ) -> tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]:
+        cursor = self._conn.execute(sql, values)
+        try:
+            rows = cursor.fetchmany(most)
+            return tuple([column[0] for column in cursor.description]), rows
+        finally:
+            cursor.close()
+
     async def transact(self, work: Callable[[SyncConnection], T]) -> T:
         """Do `work` as one transaction that writes, in the connection's thread: one hop for all of
         its statements. SQLAlchemy's errors, as with any other connection of its."""

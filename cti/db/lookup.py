@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cti.db.driver import Connection as Driver
 from cti.db.engine import open_read_only
 from cti.db.queries import OPAQUE, Query
 from cti.db.values import for_sqlite, plain
@@ -44,6 +45,14 @@ class _Line:
     connection: AsyncConnection
     cut: Callable[[], None]
     is_closed: Callable[[], bool]
+    direct: Driver | None  # SQLite's own connection, asked past SQLAlchemy
+
+    async def fetch(self, sql: str, values: Row, most: int) -> tuple[Columns, Sequence[Row]]:
+        if self.direct is None:
+            return await self.connection.run_sync(_fetch, sql, values, most)
+        if self.direct.is_closed():
+            raise _Lost
+        return await self.direct.fetch(sql, values, most)
 
 
 class _Lost(Exception):
@@ -113,7 +122,7 @@ class DatabaseLookup:
             timer = asyncio.get_running_loop().call_at(until, line.cut)
             healthy = False
             try:
-                columns, rows = await line.connection.run_sync(_fetch, known.sql, values, most)
+                columns, rows = await line.fetch(known.sql, values, most)
                 healthy = True
             except self._errors as error:
                 healthy = not line.is_closed() and not _going(error)
@@ -137,7 +146,9 @@ class DatabaseLookup:
             log.warning("lookups: no connection to the database: %s", _told(error))
             raise _Lost from None
         assert raw is not None
-        return _Line(connection, raw.cut if self._sqlite else raw.terminate, raw.is_closed)
+        direct = raw if isinstance(raw, Driver) else None
+        cut = raw.terminate if direct is None else direct.cut
+        return _Line(connection, cut, raw.is_closed, direct)
 
     def _end(self, line: _Line) -> None:
         """Close a connection that is in an unknown state, behind the caller's back."""

@@ -29,6 +29,7 @@ class Intake:
         self._spool = spool
         self._limit = limit
         self._wake = wake
+        self._entries: list[Entry] = []  # of this turn
         self._lines: list[bytes] = []
         self._rows: list[Row] = []  # what stands in them
         self._scheduled = False
@@ -43,7 +44,7 @@ class Intake:
     @property
     def waiting(self) -> int:
         """How many lines are in memory only."""
-        return len(self._lines)
+        return len(self._lines) + len(self._entries)
 
     @property
     def disk_full(self) -> bool:
@@ -51,21 +52,32 @@ class Intake:
 
     def take(self, entry: Entry) -> None:
         """Take an event. Never waits, never raises."""
-        try:
-            row = row_of(entry)
-            line = encode_row(*row)
-        except Exception as error:  # a value of a kind nobody thought of must not end a call
-            name = type(error).__name__
-            log.error("call %s: event %d cannot be written: %s", entry.call, entry.sequence, name)
-            self._lose(entry, "unwritable")
-            return
-        if self.bytes + len(line) > self._limit:
-            self._lose(entry, "no room")
-            return
-        self._put(row, line)
+        self._entries.append(entry)
+        self._schedule()
+
+    def _encode(self) -> None:
+        """Make lines of what was taken; together, for that is what is quick."""
+        entries, self._entries = self._entries, []
+        for entry in entries:
+            try:
+                row = row_of(entry)
+                line = encode_row(*row)
+            except Exception as error:  # a value nobody thought of must not end a call
+                name = type(error).__name__
+                log.error(
+                    "call %s: event %d cannot be written: %s", entry.call, entry.sequence, name
+                )
+                self._lose(entry, "unwritable")
+                continue
+            if self.bytes + len(line) > self._limit:
+                self._lose(entry, "no room")
+            else:
+                self._put(row, line)
 
     def flush(self) -> None:
         """Hand everything to the operating system now, in one write; if that fails it stays."""
+        if self._entries:
+            self._encode()
         if not self._lines or self._held:
             return
         try:
@@ -87,15 +99,18 @@ class Intake:
     def retry(self) -> None:
         """As `flush`, but a full disk is tried only once in a while."""
         self._scheduled = False
+        self._encode()
         if self._again_at is None or self._loop.time() >= self._again_at:
             self.flush()
 
     def of_call(self, call: str) -> list[Row]:
         """What of a call is in memory only."""
+        self._encode()
         return [row for row in self._rows if row.call == call]
 
     def hold(self) -> list[Row]:
         """Everything here, to be stored past the spool; `release` must follow."""
+        self._encode()
         self._held = True
         return list(self._rows)
 
@@ -114,15 +129,18 @@ class Intake:
         first, last = self._lost[0].at, self._lost[-1].at
         row = gap(self._reason, self._lost_now, first, last, names)
         self._put(row, encode_row(*row))
+        self._schedule()
         self._lost, self._lost_now = [], 0
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.retry)
 
     def _put(self, row: Row, line: bytes) -> None:
         self._rows.append(row)
         self._lines.append(line)
         self.bytes += len(line)
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self.retry)
 
     def _lose(self, entry: Entry, reason: str) -> None:
         if not self._lost_now:

@@ -52,9 +52,8 @@ def encode(entry: Entry) -> bytes:
 
 def row_of(entry: Entry) -> Row:
     """An entry's row. Times are kept to the microsecond."""
-    event = entry.event
-    at = round(entry.at, 6)
-    return Row(entry.call, entry.sequence, at, type(event).__name__, _data_of(event))
+    call, sequence, at, event = entry
+    return Row(call, sequence, round(at, 6), type(event).__name__, _data_of(event))
 
 
 def _data_of(event: Event) -> str:

@@ -44,6 +44,8 @@ class AgiConnection(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._broken: SantralError | None = None
         self._answered_at = 0.0
+        self._due = 0.0  # when the answer has to be here
+        self._timer: asyncio.TimerHandle | None = None  # one for many commands: most are answered
 
     async def command(self, line: bytes, deadline: float) -> Reply:
         """Send one command, return its answer.
@@ -66,7 +68,9 @@ class AgiConnection(asyncio.Protocol):
         self.trips += 1
         reply: asyncio.Future[Reply] = self._loop.create_future()
         self._reply = reply
-        timer = self._loop.call_at(now + deadline, self._overdue)
+        self._due = now + deadline
+        if self._timer is None or self._timer.when() > self._due:
+            self._look_at(self._due)
         transport.write(line)
         try:
             answer = await reply
@@ -74,7 +78,6 @@ class AgiConnection(asyncio.Protocol):
             self._break(LineLost("The call was given up while a command was running."))
             raise
         finally:
-            timer.cancel()
             self._reply = None
             self._answered_at = self._loop.time()
         if answer.code == 200:
@@ -135,6 +138,8 @@ class AgiConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._broken is None:
             self._broken = LineLost()
+        if self._timer is not None:
+            self._timer.cancel()
         self._fail(CallerHungUp() if self.hung_up else self._broken)
         self._on_close(self)
 
@@ -149,8 +154,20 @@ class AgiConnection(asyncio.Protocol):
         self.hung_up = True
         self._fail(CallerHungUp())
 
-    def _overdue(self) -> None:
-        self._break(ReplyOverdue())
+    def _look_at(self, when: float) -> None:
+        """Look then whether the answer is overdue."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._reply is None or self._reply.done():
+            return
+        if self._loop.time() < self._due:
+            self._look_at(self._due)  # of a later command than the one it was set for
+        else:
+            self._break(ReplyOverdue())
 
     def _break(self, error: SantralError) -> None:
         if self._broken is None:

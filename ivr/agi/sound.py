@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 import wave
 from pathlib import Path
 from typing import NamedTuple
 
+LOOK_AGAIN = 1.0  # seconds
 FRAMES = (1, 2, 8000)  # channels, bytes per sample, samples per second: what is joined
 
 
@@ -27,26 +29,34 @@ class Sound(NamedTuple):
 
 def sound_name(path: Path) -> str:
     """A file's name as Asterisk takes it: without its suffix."""
-    return os.path.splitext(path)[0]
+    text = str(path)
+    dot = text.rfind(".")
+    return text[:dot] if dot > text.rfind("/") + 1 else text
 
 
 class Joiner:
     """Makes one file of several, once. The files lie in a cache that others may empty any time."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Path, ...], tuple[Path, str]] = {}
+        self._known: dict[tuple[Path, ...], tuple[Path, str, float]] = {}
 
     async def join(self, paths: tuple[Path, ...], directory: Path) -> Path | None:
-        """The joined file in `directory`; None when these files cannot be joined."""
+        """The joined file in `directory`; None when these files cannot be joined.
+
+        The files themselves are looked at again after LOOK_AGAIN only.
+        """
+        path, made_of, looked_at = self._known.get(paths, (None, "", 0.0))
+        now = time.monotonic()
+        if path is not None and now - looked_at < LOOK_AGAIN:
+            return path
         try:
             stamp = "|".join(f"{path}:{_stamp(path)}" for path in paths)
-            path, made_of = self._known.get(paths, (None, ""))
             if path is None or made_of != stamp or not path.exists():
                 digest = hashlib.sha256(stamp.encode()).hexdigest()[:32]
                 path = directory / f"joined-{digest}.wav"
                 if not path.exists():
                     await asyncio.to_thread(_write_joined, paths, path)
-                self._known[paths] = (path, stamp)
+            self._known[paths] = (path, stamp, now)
         except (OSError, ValueError, EOFError, wave.Error):
             return None
         return path

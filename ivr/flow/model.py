@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, model_validator
 
+from ivr.call import Utterance
 from ivr.expressions import Template
 from ivr.steps import STEPS
 from ivr.steps.base import Duration, Model, Name, Step, Target
@@ -104,6 +105,11 @@ class Flow(Model):
     def command_ways(self) -> Mapping[str, Target]:
         """Where the commands lead that lead somewhere."""
         return self.commands.exits()
+
+    @cached_property
+    def fixed_utterances(self) -> dict[tuple[str, str, int], Utterance]:
+        """Prompts without values by name, language and turn, as calls come to say them."""
+        return {}
 
     @cached_property
     def ways(self) -> Mapping[str, Mapping[str, Target]]:

@@ -125,3 +125,34 @@ def test_a_mapping_in_braces_is_no_simple_template() -> None:
 def test_a_condition_without_an_else_is_empty() -> None:
     assert Expression("1 if order.items > 99").evaluate(ORDER) == ""
     assert Template("{{ 1 if order.items > 99 }}").value(ORDER) == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ order.number | digits }} numaralı siparişiniz {{ order.status }}. Tutarı {{ order.total | money }}.",
+        "{{ order.total | money }}",
+        ". {{ order.number }} . {{ order.status }} ...",
+        "a \n  b {{ order.marked }}",
+        "{{ order.nothing }} x",
+        "{{ order.items }} things",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["tr", "en"])
+def test_simple_templates_are_said_as_jinja_renders_them(source: str, language: str) -> None:
+    order = {
+        "number": "1234", "status": "kargoda", "total": Decimal("459.90"), "items": 3,
+        "marked": "a\x01b\x02", "nothing": None,
+    }  # fmt: skip
+    known = {"order": order, "language": language}
+    template = Template(source)
+    rendered = template._cut(template._render(known))
+    assert template.pieces(known) == rendered
+
+
+def test_what_is_missing_in_a_simple_template_is_named() -> None:
+    for source in ("{{ order.colour }} x", "{{ colour }}"):
+        with pytest.raises(ExpressionFault, match="colour"):
+            Template(source).pieces(ORDER)
+        with pytest.raises(ExpressionFault, match="colour"):
+            Template(source).value(ORDER)

@@ -212,7 +212,7 @@ async def test_two_events_for_one_place_are_both_kept(
     journal: SpooledJournal, engine: AsyncEngine
 ) -> None:
     first = conversation("c")[:3]
-    second = replace(first[2], at=first[2].at + 9, event=events.LanguageChosen("en"))
+    second = first[2]._replace(at=first[2].at + 9, event=events.LanguageChosen("en"))
     await write_all(journal, first)
     await journal.drained()
     journal.write(second)

@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cti.journal.line import Damaged, Row, decode, dumps, encode, encode_row, entry, loads, split
-from ivr.events import KINDS, Entry
+from cti.journal.line import (
+    Damaged,
+    Row,
+    decode,
+    dumps,
+    encode,
+    encode_row,
+    entry,
+    loads,
+    row_of,
+    split,
+)
+from ivr.events import KINDS, Entry, VariableSet
 from tests.cti.journal.samples import EVERY_KIND, conversation
 
 
@@ -66,6 +77,9 @@ def test_what_no_database_takes_is_mended(value: Any, kept: Any) -> None:
     assert "\\u0000" not in text
     text.encode()
     assert loads(text) == kept
+    row = row_of(Entry("a", 1, 1.5, VariableSet("x", value)))
+    assert decode(encode_row(*row)[:-1]) == row
+    assert loads(row.data)["value"] == kept
 
 
 def test_a_kind_of_a_newer_version_is_left_out() -> None:

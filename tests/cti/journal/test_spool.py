@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cti.journal.line import encode
+from cti.journal.line import encode, encode_row, row_of
 from cti.journal.spool import Files, Place, Spool, SpoolFull, adopt, owners
 from tests.cti.journal.samples import numbered
 
@@ -206,3 +206,29 @@ def test_syncing_while_segments_change_closes_what_is_done(tmp_path: Path) -> No
     assert len(os.listdir("/proc/self/fd")) <= before + 4
     spool.close()
     assert len(os.listdir("/proc/self/fd")) < before
+
+
+def test_what_was_appended_with_its_rows_is_drained_from_memory(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, over segments, and by way of the disk for what was not kept in memory."""
+    monkeypatch.setattr("cti.journal.spool.KEPT_ROWS", 8)
+    monkeypatch.setattr("cti.journal.spool.BATCH_ROWS", 3)
+    rows = [row_of(numbered("a", sequence)) for sequence in range(1, 21)]
+    for row in rows[:10]:
+        spool.append(encode_row(*row), [row])
+    drained, from_disk = [], 0
+    for _ in range(20):
+        batch = spool.remembered()
+        if batch is None:
+            batch = spool.on_disk_only()
+            from_disk += len(batch.rows)
+        drained += batch.rows
+        spool.mark_drained(batch.end)
+        if len(drained) == 8:  # there is room in memory again; what it has not is a hole
+            for row in rows[10:]:
+                spool.append(encode_row(*row), [row])
+        if spool.idle():
+            break
+    assert drained == rows
+    assert 2 <= from_disk < len(rows)

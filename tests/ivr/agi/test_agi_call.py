@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ivr.agi import sound
 from ivr.agi.call import AgiCall
 from ivr.call import (
     Direction,
@@ -161,8 +162,9 @@ async def test_fixed_prompts_are_joined_and_asked_in_one_trip(
 
 
 async def test_a_prompt_recorded_anew_is_joined_anew(
-    bench: Bench, sounds: Sounds, tmp_path: Path
+    bench: Bench, sounds: Sounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sound, "LOOK_AGAIN", 0.0)
     sounds.folder = tmp_path
     question = Question(spoken("one", "two"), Keys(first=0.1))
 
@@ -652,6 +654,22 @@ async def test_garbage_closes_the_line(bench: Bench, garbage: bytes) -> None:
     with pytest.raises(BadAgi):
         await bench.result()
     await asyncio.wait_for(fake.ended.wait(), 5)
+
+
+async def test_a_deadline_is_its_commands_own(bench: Bench) -> None:
+    """The one timer of a line serves a later, shorter deadline, and none cuts a later command."""
+
+    async def handler(call: AgiCall) -> None:
+        await call._connection.command(b"NOOP\n", 60.0)
+        await call._connection.command(b"ANSWER\n", 0.05)
+        await asyncio.sleep(0.1)
+        await call._connection.command(b"NOOP\n", 60.0)
+        with pytest.raises(ReplyOverdue):
+            await call._connection.command(b"CHANNEL STATUS\n", 0.05)
+
+    fake = await bench.dial(handler)
+    fake.delays["CHANNEL STATUS"] = 60.0
+    await bench.result()
 
 
 async def test_no_reply_in_time_closes_the_line(bench: Bench) -> None:
