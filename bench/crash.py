@@ -1,111 +1,196 @@
 """A kill campaign: `kill -9` of the engine under live calls on a real Asterisk, again and again.
 
-Callers keep calling and do what they are asked; the engine is killed at random moments and started
-again. Then the journal and the callers are asked whether anything was lost, doubled, reordered or
-done twice, whether every caller heard their answer, and how long they waited for the next prompt.
+Callers keep calling and do what they are asked. The engine dies before, during and after each step
+of a call, around each await of the journal and each effect, in the middle of a write, while it
+drains what another has left, and in migrations (`bench/mortal.py`); now and then all of its
+processes are killed at once. Another one takes over. Then the journal, the world and the callers
+are asked whether anything was lost, doubled, reordered or done twice, whether every caller heard
+their answer, and how long they waited for the next prompt.
 
-    santral bench crash --kills 200 --callers 6
+    santral bench crash --kills 200 --callers 4
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import random
-import statistics
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import select
+from aiohttp import web
+from sqlalchemy import text
 
+from bench.crash_check import Findings, Waits, check_story, check_world, read_calls
+from bench.mortal import STAGES
 from cti.db.engine import open_engine
-from cti.db.models import call_events
 from cti.demo import Demo, demo_running
-from cti.demo_call import Pieces, expected_sounds
 from cti.demo_shop import ORDER
-from cti.settings import Settings
-from cti.softphone import Call, Phone, every_time, in_order, until
-from ivr import events
+from cti.settings import CHECKOUT, Settings
+from cti.softphone import Call, Phone, Prompt, every_time, in_order, until
+from cti.softphone.levels import bursts
+from ivr.call import Utterance
 from ivr.errors import CallOver, NotInTime
-from ivr.events import Entry
+from ivr.flow.folder import load_folder
+from ivr.prompts.opening import PromptSettings, open_prompts
 
-LONGEST_CALL = 180.0
-DRAINED_WITHIN = 60  # seconds: what a killed engine left is adopted every 20
+LONGEST_CALL: Final = 240.0
+DRAINED_WITHIN: Final = 60  # seconds
+PATIENCE: Final = 7.0  # seconds that an engine is given to come by the place of its death
+EVERYTHING: Final = 25  # each so many kills, the keeper and all processes are killed
+STEPS: Final = ("welcome", "main", "ask_number", "find", "count", "post", "event", "tell", "bye")
+SPOKEN: Final = ("welcome", "main", "ask_number", "tell")
+EFFECTS: Final = ("update", "http", "notify")
+ANSWERS: Final = {"choose": "1", "key_it": f"{ORDER}#"}
+LINES: Final = "lines: {}\ndefault: {flow: crash, language: en}\n"
+QUERY: Final = """
+updates:
+  bench_count:
+    description: One row a call.
+    deadline: 5s
+    parameters: {call: text}
+    sql: INSERT INTO bench_counts (call) VALUES (:call)
+"""
+Sounds = dict[str, list[Prompt]]
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of it. Every count but kills, calls and resumed has to be 0."""
+    """What came of it."""
 
     kills: int = 0
+    killed_by_plan: dict[str, int] = field(default_factory=dict)
+    kills_of_everything: int = 0
     calls: int = 0
-    resumed: int = 0
-    unanswered: int = 0  # the caller did not hear the order's status
-    lost: int = 0  # gaps in the sequence of a call's events, or a call without its end
-    reordered: int = 0  # times that run backwards, or steps the flow does not allow
-    doubled_effects: int = 0
+    unanswered: int = 0  # the caller did not hear the end of the call
     left_channels: int = 0
-    killed_in: dict[str, int] = field(default_factory=dict)  # by the step the call stood in
-    waits: list[float] = field(default_factory=list)  # seconds from the engine's return to a prompt
+    findings: Findings = field(default_factory=Findings)
+    waits: Waits = field(default_factory=Waits)  # from the engine's return to the next prompt
+    raw: Waits = field(default_factory=Waits)  # the same with prompts that were still played
+    silences: Waits = field(default_factory=Waits)  # that a caller hears, whenever it began
+    seconds: float = 0.0
 
     @property
     def good(self) -> bool:
-        wrong = (self.unanswered, self.lost, self.reordered, self.doubled_effects)
-        return not any(wrong) and not self.left_channels
+        found = asdict(self.findings)
+        wrong = sum(n for name, n in found.items() if name not in {"resumed", "torn_lines"})
+        median = self.waits.to_dict("wait")["wait_median"]
+        return not (wrong or self.unanswered or self.left_channels) and median <= 1.0
 
     def to_dict(self) -> dict[str, object]:
-        waits = sorted(self.waits) or [0.0]
-        rest = {name: value for name, value in asdict(self).items() if name != "waits"}
-        return rest | {
-            "good": self.good,
-            "wait_median": round(statistics.median(waits), 3),
-            "wait_p95": round(waits[int(len(waits) * 0.95)], 3),
-            "wait_longest": round(waits[-1], 3),
-        }
+        return {
+            "good": self.good, "kills": self.kills,
+            "kills_of_everything": self.kills_of_everything, "calls": self.calls,
+            "unanswered": self.unanswered, "left_channels": self.left_channels,
+            **asdict(self.findings), **self.waits.to_dict("wait"),
+            **self.raw.to_dict("return_to_prompt"), **self.silences.to_dict("silence"),
+            "measured": len(self.waits.values),
+            "seconds": round(self.seconds), "load": round(os.getloadavg()[1], 1),
+            "places": dict(sorted(self.killed_by_plan.items())),
+        }  # fmt: skip
+
+
+def plans(chance: random.Random) -> Iterator[str]:
+    """Every place there is to die at, in any order, again and again."""
+    places = [f"{step}:{when}" for step in STEPS for when in ("before", "after")]
+    places += [f"{step}:during" for step in SPOKEN]
+    places += [f"{stage}:{when}" for stage in (*STAGES, *EFFECTS) for when in ("before", "after")]
+    places += ["write:during", "migration:after", "migration:after"]
+    while True:
+        chance.shuffle(places)
+        for place in places:
+            most = {"migration:after": 12, "append:before": 9, "append:after": 9}.get(place, 2)
+            yield f"{place}:{chance.randint(1, most)}"
 
 
 class Campaign:
     """One run: `callers` calling all the time, `kills` kills."""
 
-    def __init__(self, demo: Demo, sounds: dict[str, Pieces], kills: int, callers: int) -> None:
-        self.demo, self.sounds = demo, sounds
+    def __init__(
+        self, demo: Demo, sounds: Sounds, posted: list[str], kills: int, callers: int
+    ) -> None:
+        self.demo, self.sounds, self.posted = demo, sounds, posted
         self.kills, self.callers = kills, callers
         self.report = Report()
-        self.returned: list[float] = []  # when the engine was back, by our clock
+        self.deaths: list[float] = []  # by our clock
         self.over = False
+        self._began = time.monotonic()
 
     async def run(self) -> Report:
+        account = self.demo.account
         async with (
-            Phone(
-                self.demo.account.name, server=self.demo.sip, password=self.demo.account.password
-            ) as phone,
+            Phone(account.name, server=self.demo.sip, password=account.password) as phone,
             asyncio.TaskGroup() as group,
         ):
             for _ in range(self.callers):
                 group.create_task(self._caller(phone))
             await self._kill_all()
             self.over = True
-        await self._ask_the_journal()
+            self._progress("the last calls end")
+        await self._ask()
         channels = await self.demo.asterisk.command("core show channels count")
         self.report.left_channels = 0 if "0 active channels" in channels else 1
+        self.report.seconds = time.monotonic() - self._began
+        print(file=sys.stderr)
         return self.report
 
     async def _kill_all(self) -> None:
-        chance = random.Random(1)
-        for number in range(1, self.kills + 1):
-            await asyncio.sleep(chance.uniform(0.2, 14.0))
-            await self.demo.engine.kill()
-            await self.demo.engine.start()
-            self.returned.append(time.monotonic())
-            self.report.kills = number
-            print(f"\r{number} of {self.kills} kills", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
+        chance, engine = random.Random(1), self.demo.engine
+        folder = self.demo.settings.state / "mortal"
+        folder.mkdir(exist_ok=True)
+        schedule = plans(chance)
+        while self.report.kills < self.kills:
+            (folder / "new").write_text(next(schedule))
+            (folder / "new").rename(folder / "next")
+            await self._kill_one(chance)
+            self._progress()
+        (folder / "next").unlink(missing_ok=True)
+        died = (folder / "died").read_text().split("\n") if (folder / "died").exists() else []
+        places = [line.split()[1].rpartition(":")[0] for line in died if line]
+        self.report.killed_by_plan = dict(Counter(places))
+        others = self.report.kills - len(places) - self.report.kills_of_everything
+        self.report.killed_by_plan["any moment"] = others
+        self.deaths += [moment for _, moment in engine.deaths]
+
+    async def _kill_one(self, chance: random.Random) -> None:
+        """Let the engine die by its plan; where it does not come by that, at any moment."""
+        engine, report = self.demo.engine, self.report
+        before, dead = len(engine.returns), len(engine.deaths)
+        if (report.kills + 1) % EVERYTHING == 0:
+            await asyncio.sleep(chance.uniform(0.2, 2.0))
+            self.deaths.append(time.monotonic())
+            await engine.kill()
+            await engine.start()
+            report.kills += 1
+            report.kills_of_everything += 1
+            return
+        with contextlib.suppress(TimeoutError):
+            await engine.returned(before + 1, PATIENCE * chance.uniform(0.7, 1.0))
+        if len(engine.deaths) == dead:
+            engine.kill_worker()
+        await engine.returned(before + 1, 120.0)
+        report.kills += len(engine.deaths) - dead  # it may have died again while it started
+
+    def _progress(self, what: str = "") -> None:
+        report = self.report
+        seconds = time.monotonic() - self._began
+        rest = seconds / max(1, report.kills) * (self.kills - report.kills)
+        what = what or f"about {max(0, rest) / 60:.0f} min to go"
+        print(
+            f"\r{report.kills} of {self.kills} kills, {report.calls} calls, "
+            f"{report.unanswered} unanswered; {seconds:.0f} s, {what}      ",
+            end="", file=sys.stderr, flush=True,
+        )  # fmt: skip
 
     async def _caller(self, phone: Phone) -> None:
         while not self.over:
@@ -118,92 +203,131 @@ class Campaign:
             except CallOver:
                 pass
             self.report.calls += 1
-            if not all(in_order(call.heard, self.sounds["status"], least=0.97)):
-                self.report.unanswered += 1
-            self._measure(call, began)
+            answered = await asyncio.to_thread(in_order, call.heard, self.sounds["told"], least=0.9)
+            self.report.unanswered += not all(answered)
+            await asyncio.to_thread(self._measure, call, began)
 
     async def _converse(self, call: Call) -> None:
         """Do what is asked, whenever it is asked (again)."""
-        answers = {"main": "1", "ask_number": f"{ORDER}#"}
         after = 0.0
         while not call.over:
             asked = {
-                name: until.prompt(self.sounds[name][0], least=0.5, after=after) for name in answers
+                name: until.prompt(self.sounds[name][0], least=0.6, after=after) for name in ANSWERS
             }
 
             def which(call: Call, asked: dict[str, object] = asked) -> str | None:
                 return next((name for name, look in asked.items() if look(call)), None)  # type: ignore[operator]
 
             name = await call.wait_for(which, LONGEST_CALL, "a question")
-            await call.press(answers[name])
+            await call.press(ANSWERS[name])
             after = call.clock()
 
     def _measure(self, call: Call, began: float) -> None:
-        """From each return of the engine to the phrase with which it takes the call up."""
-        for match in every_time(call.heard, self.sounds["santral_resumed"][0], least=0.5):
+        """From each return of the engine to the phrase with which it takes the call up; it serves
+        some milliseconds before we hear that it does. Asterisk plays a prompt to its end whether
+        its engine lives or not: while one is heard, nobody waits yet."""
+        returned, died = self.demo.engine.returns, self._all_deaths()
+        sounds = bursts(call.heard)
+        for match in every_time(call.heard, self.sounds["santral_resumed"][0], least=0.3):
             heard_at = began + match.start
-            back = [moment for moment in self.returned if moment <= heard_at]
-            if back and heard_at - back[-1] < 20:
-                self.report.waits.append(heard_at - back[-1])
+            back = [moment for moment in returned if moment <= heard_at + 0.5]
+            gone = [moment for moment in died if moment <= heard_at]
+            if back and gone:
+                last = max((s.end for s in sounds if s.end < match.start), default=0.0)
+                self.report.raw.values.append(max(0.0, heard_at - back[-1]))
+                since = max(back[-1], began + last)
+                self.report.waits.values.append(max(0.0, heard_at - since))
+                self.report.silences.values.append(heard_at - max(gone[-1], began + last))
 
-    async def _ask_the_journal(self) -> None:
+    def _all_deaths(self) -> list[float]:
+        return sorted([*self.deaths, *(moment for _, moment in self.demo.engine.deaths)])
+
+    async def _ask(self) -> None:
         engine = open_engine(self.demo.settings.journal_database)
-        query = select(call_events).order_by(call_events.c.call, call_events.c.sequence)
-        calls: dict[str, list[Entry]] = {}
         try:
-            for _ in range(DRAINED_WITHIN):
-                calls.clear()
-                async with engine.connect() as connection:
-                    for row in (await connection.execute(query)).mappings():
-                        calls.setdefault(row["call"], []).append(Entry.from_dict(dict(row)))
-                if all(map(_complete, calls.values())):
-                    break
-                await asyncio.sleep(1)
+            calls = await read_calls(engine, DRAINED_WITHIN)
+            for entries in calls.values():
+                check_story(entries, self.report.findings)
+            await check_world(engine, calls, self.posted, self.report.findings)
         finally:
             await engine.dispose()
-        for entries in calls.values():
-            self._check(entries)
-
-    def _check(self, entries: Sequence[Entry]) -> None:
-        report = self.report
-        report.lost += not _complete(entries)
-        times = [entry.at for entry in entries]
-        steps = [e.event for e in entries if isinstance(e.event, events.StepEntered)]
-        visits = Counter((step.step, step.visit) for step in steps)
-        report.reordered += times != sorted(times) or max(visits.values(), default=1) > 1
-        done = [e.event.key for e in entries if isinstance(e.event, events.EffectDone)]
-        report.doubled_effects += len(done) - len(set(done))
-        step = ""
-        for entry in entries:
-            if isinstance(entry.event, events.StepEntered):
-                step = entry.event.step
-            elif isinstance(entry.event, events.CallResumed):
-                report.resumed += 1
-                report.killed_in[step] = report.killed_in.get(step, 0) + 1
 
 
-def _complete(entries: Sequence[Entry]) -> bool:
-    """From the first event to the last, with none missing."""
-    first, last = entries[0].event, entries[-1].event
-    ends = isinstance(first, events.CallStarted) and isinstance(last, events.CallEnded)
-    return ends and [e.sequence for e in entries] == list(range(1, len(entries) + 1))
+@contextlib.asynccontextmanager
+async def other_machine(posted: list[str]) -> AsyncIterator[int]:
+    """Takes the calls' requests, and keeps their idempotency keys."""
+
+    async def take(request: web.Request) -> web.Response:
+        posted.append(request.headers["Idempotency-Key"])
+        return web.json_response({"ok": True})
+
+    application = web.Application()
+    application.router.add_post("/done", take)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def write_scenarios(folder: Path, port: int) -> None:
+    """The bench's flow, with the queries of the demo shop and one of its own."""
+    folder.mkdir()
+    flow = (CHECKOUT / "bench" / "scenarios" / "crash.yaml").read_text("utf-8")
+    (folder / "crash.yaml").write_text(flow.replace("PORT", str(port)), "utf-8")
+    (folder / "lines.yaml").write_text(LINES, "utf-8")
+    (folder / "bench.yaml").write_text(QUERY, "utf-8")
+    shutil.copy(CHECKOUT / "scenarios" / "queries.yaml", folder)
+
+
+async def sounds_of(demo: Demo) -> Sounds:
+    """How each prompt of the bench's flow sounds."""
+    settings = demo.settings
+    library, _ = load_folder(settings.scenarios)
+    flow, known = library.get("crash"), {"order": {"number": ORDER}, "language": "en"}
+    prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
+    made: Sounds = {}
+    async with open_prompts(prompts) as opened:
+        for name in (*ANSWERS, "told", "hello", "santral_resumed"):
+            pieces = flow.prompt(name).template("en").pieces(known)
+            files = await opened.files(Utterance(name, "en", pieces, "crash"))
+            made[name] = [await asyncio.to_thread(Prompt, file) for file in files]
+    return made
+
+
+@contextlib.asynccontextmanager
+async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncIterator[Demo]:
+    """A demo with the bench's flow and table."""
+    state = Settings.from_environment().state
+    prompts = state / "demo" / "prompts"
+    prompts.mkdir(parents=True, exist_ok=True)
+    async with other_machine(posted) as port:
+        write_scenarios(home / "scenarios", port)
+        values = {
+            "scenarios": home / "scenarios", "prompt_cache": prompts, "speech_port": 0,
+            "http_hosts": f"127.0.0.1:{port}", "http_private": "127.0.0.1", **changes,
+        }  # fmt: skip
+        async with demo_running(state, lambda text: None, home=home / "demo", **values) as demo:
+            engine = open_engine(demo.settings.journal_database)
+            async with engine.begin() as connection:
+                await connection.execute(text("CREATE TABLE bench_counts (call TEXT)"))
+            await engine.dispose()
+            yield demo
 
 
 async def campaign(kills: int, callers: int) -> Report:
-    state = Settings.from_environment().state
+    posted: list[str] = []
     with tempfile.TemporaryDirectory(prefix="santral-crash-") as folder:
-        prompts = state / "demo" / "prompts"
-        prompts.mkdir(parents=True, exist_ok=True)
-        async with demo_running(
-            state, lambda text: None, home=Path(folder), prompt_cache=prompts, speech_port=0
-        ) as demo:
-            return await Campaign(demo, await expected_sounds(demo), kills, callers).run()
+        async with bench_demo(Path(folder), posted, engine_module="bench.mortal") as demo:
+            return await Campaign(demo, await sounds_of(demo), posted, kills, callers).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="santral bench crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--callers", type=int, default=6)
+    parser.add_argument("--callers", type=int, default=4)
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
     report = asyncio.run(campaign(parsed.kills, parsed.callers))
@@ -211,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(report.to_dict(), indent=2))
     else:
         for name, value in report.to_dict().items():
-            print(f"{name:16} {value}")
+            print(f"{name:20} {value}")
     return 0 if report.good else 1
 
 

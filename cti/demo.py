@@ -121,14 +121,16 @@ async def demo_running(
     home: Path | None = None,
     history: bool = False,
     trunks: Sequence[Trunk] = (),
+    engine_module: str = "cti.cli",
     **changes: Any,
 ) -> AsyncIterator[Demo]:
     """Everything, up and serving; on leaving nothing is left running.
 
     `state` holds what was unpacked, `home` (its `demo` if not given) this demo's instance;
     `history`: with thirty days of calls that nobody made, for the reports. `trunks` are lines that
-    calls go out by; `changes` are to the engine's settings. Raises `BadInput` when this checkout's
-    demo runs already, `CannotInstall` when something that it needs cannot be had.
+    calls go out by; `changes` are to the engine's settings; `engine_module` is run as the engine.
+    Raises `BadInput` when this checkout's demo runs already, `CannotInstall` when something that it
+    needs cannot be had.
     """
     home = home or state / "demo"
     home.mkdir(parents=True, exist_ok=True)
@@ -167,7 +169,7 @@ async def demo_running(
         progress("starting the engine (the first time it makes the prompts) ...")
         environment = engine_environment(settings, espeak)
         async with (
-            EngineProcess(environment, home / "engine.log") as engine,
+            EngineProcess(environment, home / "engine.log", engine_module) as engine,
             Asterisk(installation, instance) as asterisk,
         ):
             yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program), passwords)
@@ -177,6 +179,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
     """What the engine's process is given: these settings, and espeak-ng where it was unpacked."""
     return {
         "SANTRAL_STATE": str(settings.state),
+        "SANTRAL_DATABASE_URL": settings.database_url,
         "SANTRAL_SCENARIOS": str(settings.scenarios),
         "SANTRAL_SOUNDS": str(settings.sounds),
         "SANTRAL_PROMPT_CACHE": str(settings.prompts),

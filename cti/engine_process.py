@@ -20,6 +20,7 @@ from ivr.errors import EngineDown
 
 READY: Final = re.compile(rb"ready agi=(\d+) worker=(\d+)")
 START_TIMEOUT: Final = 150.0  # seconds; the first start synthesises every prompt
+DIED: Final = re.compile(rb"died worker=(\d+)")
 STOP_TIMEOUT: Final = 40.0
 
 
@@ -28,18 +29,20 @@ class EngineProcess:
 
     It dies with us. Its log goes to `log`; `port` is where it takes calls once it is ready. Its
     keeper may replace the process that serves: `pid` is the one that does now, and `returns` are
-    the times (`time.monotonic()`) at which one began to.
+    the times (`time.monotonic()`) at which one began to; `deaths` are those that died, and when.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, module: str = "cti.cli") -> None:
         self._environment = environment
         self._log = log
+        self._module = module
         self._process: asyncio.subprocess.Process | None = None
         self._follower: asyncio.Task[None] | None = None
         self._change = asyncio.Condition()
         self.port = 0
         self.pid = 0
         self.returns: list[float] = []
+        self.deaths: list[tuple[int, float]] = []
 
     @property
     def keeper_pid(self) -> int:
@@ -64,7 +67,7 @@ class EngineProcess:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", child.__file__, str(os.getpid())),
-                *(sys.executable, "-m", "cti.cli", "engine"),
+                *(sys.executable, "-m", self._module, "engine"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -125,6 +128,8 @@ class EngineProcess:
                     self.returns.append(time.monotonic())
                     self.port, self.pid = int(match[1]), int(match[2])
                     self._change.notify_all()
+            elif match := DIED.match(line):
+                self.deaths.append((int(match[1]), time.monotonic()))
         async with self._change:
             if process is self._process:
                 self._follower = None

@@ -1,17 +1,17 @@
-"""Keeps an engine serving: owns the listening socket, and the process that takes calls from it.
+"""Keeps an engine serving: owns the listening socket, and the processes that take calls from it.
 
-    keeper ──┬── worker      serves calls
-             ├── standby     has everything imported and waits; serves within half a second
-             └── draining    after a restart: calls that began there go on there
+    keeper ── nursery ──┬── worker      serves calls
+                        └── draining    after a restart: calls that began there go on there
 
-A worker that dies is followed by the standby one. Callers whose call was cut knock at once; the
-socket stays open for them meanwhile, for `DOOR` seconds: then it is closed, so that the dialplan
-knows that there is nobody. SIGHUP asks for a planned restart: a new worker with the code and the
-settings' files as they are now serves first, then the old one stops taking calls. SIGTERM ends
-everything once the calls in progress are over, or `drain` seconds are.
+A worker that dies is followed by another one, forked at once by the nursery, which has everything
+imported (`nursery.py`). Callers whose call was cut knock at once; the socket stays open for them
+meanwhile, for `DOOR` seconds: then it is closed, so that the dialplan knows that there is nobody.
+SIGHUP asks for a planned restart: a new nursery with the code as it is now, and a worker of it,
+serve first, then the old one stops taking calls. SIGTERM ends everything once the calls in progress
+are over, or `drain` seconds are.
 
-A worker is `santral engine --worker FD`. It prints `standby`, waits for the line `serve` on stdin,
-prints `ready agi=PORT`, and drains on SIGTERM, or with more patience on SIGUSR1. It dies with us.
+The nursery is `santral engine --worker FD`. A worker drains on SIGTERM, or with more patience on
+SIGUSR1. They die with us.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ from ivr.errors import EngineDown
 
 START: Final = 120.0  # seconds; the first start synthesises every prompt
 DOOR: Final = 3.0  # seconds that callers may knock while nobody serves
-HEALTHY: Final = 10.0  # seconds that a worker has to live, else the next one waits
+HEALTHY: Final = 2.0  # seconds that a worker has to live, else the next one waits a little
 LONGEST_WAIT: Final = 10.0
-STANDBY_AFTER: Final = 1.0  # seconds: those whose call was cut come first
 SLACK: Final = 5.0  # seconds beyond its patience that a worker has to end
 FILE: Final = "keeper.json"
-COMMAND: Final = (sys.executable, "-m", "cti.cli", "engine", "--worker")
+COMMAND = (sys.executable, "-m", "cti.cli", "engine", "--worker")
 log = logging.getLogger(__name__)
 
 
@@ -58,59 +57,96 @@ class News:
 
 
 class Worker:
-    """A worker process as the keeper sees it."""
+    """A process that serves, as the keeper sees it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.pid = process.pid
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.port = 0
         self.ready_at = 0.0
-        self.standing_by = asyncio.Event()
+        self.code: int | None = None
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
-        self._reader = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        while line := (await self.process.stdout.readline()).decode().split():
-            if line[0] == "standby":
-                self.standing_by.set()
-            elif line[0] == "ready":
-                self.port = int(line[1].removeprefix("agi="))
-                self.ready_at = time.monotonic()
-                self.ready.set()
-        await self.process.wait()
-        self.gone.set()
-
-    def serve(self) -> None:
-        """Let it take calls as soon as it can."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"serve\n")
 
     def send(self, signal_: signal.Signals) -> None:
         if not self.gone.is_set():
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal_)
+                os.kill(self.pid, signal_)
+
+
+class Nursery:
+    """A nursery process, and the workers that it has borne."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._workers: dict[int, Worker] = {}
+        self._births: list[asyncio.Future[Worker | None]] = []
+        self.gone = asyncio.Event()
+        self._reader = asyncio.create_task(self._read())
+
+    async def worker(self) -> Worker | None:
+        """A new one, once it is forked; None when the nursery cannot any more."""
+        if self.gone.is_set():
+            return None
+        assert self._process.stdin is not None
+        birth: asyncio.Future[Worker | None] = asyncio.get_running_loop().create_future()
+        self._births.append(birth)
+        self._process.stdin.write(b"serve\n")
+        return await birth
+
+    def dismiss(self) -> None:
+        """Let it end when its last worker has."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def end(self) -> None:
+        """End it now, and what it has borne."""
+        self.dismiss()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self.gone.wait()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := (await self._process.stdout.readline()).decode().split():
+            if line[0] in {"forked", "ready", "gone"}:  # another may be a print's
+                self._take(line[0], [int(number) for number in line[1:]])
+        await self._process.wait()
+        self.gone.set()
+        for worker in [*self._workers.values()]:
+            self._take("gone", [worker.pid, -signal.SIGKILL])  # they die with it
+        for birth in self._births:
+            birth.set_result(None)
+
+    def _take(self, news: str, numbers: Sequence[int]) -> None:
+        if news == "forked":
+            worker = self._workers[numbers[0]] = Worker(numbers[0])
+            self._births.pop(0).set_result(worker)
+        elif news == "ready":
+            worker = self._workers[numbers[0]]
+            worker.port, worker.ready_at = numbers[1], time.monotonic()
+            worker.ready.set()
+        elif news == "gone":
+            worker = self._workers.pop(numbers[0])
+            worker.code = numbers[1]
+            worker.gone.set()
 
 
 class Keeper:
-    """`tell` gets a line whenever a worker has begun to serve."""
+    """`tell` gets a line whenever a worker has begun to serve, or has died."""
 
     def __init__(
         self,
         settings: Settings,
         tell: Callable[[str], None],
-        command: Sequence[str] = COMMAND,
-        *,
-        standby: bool = True,
+        command: Sequence[str] = (),
     ) -> None:
-        self._settings, self._tell, self._command = settings, tell, tuple(command)
-        self._wants_standby = standby
+        self._settings, self._tell, self._command = settings, tell, tuple(command) or COMMAND
         self.news = News()
         self._stop, self._again = asyncio.Event(), asyncio.Event()
         self._socket: socket.socket
         self._current: Worker | None = None
-        self._standby: Worker | None = None
+        self._nursery: Nursery | None = None
+        self._nurseries: list[Nursery] = []
         self._draining: list[Worker] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._quick_ends = 0
@@ -126,7 +162,8 @@ class Keeper:
         port is taken."""
         self._socket = await bind(self._settings.agi_host, self._settings.agi_port)
         try:
-            self._current = await self._serving(await self._begin())
+            self._nursery = await self._begin()
+            self._current = await self._serving(self._nursery)
             if self._current is None and not self._stop.is_set():
                 raise EngineDown("the engine did not start; its log tells why")
             self._serves()
@@ -143,7 +180,7 @@ class Keeper:
         finally:
             await self._end()
 
-    async def _begin(self) -> Worker:
+    async def _begin(self) -> Nursery:
         number = self._socket.fileno()
         process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -152,11 +189,15 @@ class Keeper:
             stdout=asyncio.subprocess.PIPE,
             pass_fds=(number,),
         )
-        return Worker(process)
+        self._nurseries = [one for one in self._nurseries if not one.gone.is_set()]
+        self._nurseries.append(Nursery(process))
+        return self._nurseries[-1]
 
-    async def _serving(self, worker: Worker) -> Worker | None:
-        """Let it serve; None, and it is gone, when it cannot."""
-        worker.serve()
+    async def _serving(self, nursery: Nursery) -> Worker | None:
+        """A worker that serves; None when none can."""
+        worker = await nursery.worker()
+        if worker is None:
+            return None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
                 await any_of(worker.ready, worker.gone, self._stop)
@@ -164,6 +205,7 @@ class Keeper:
             return worker
         worker.send(signal.SIGKILL)
         await worker.gone.wait()
+        self._tell(f"died worker={worker.pid}")
         return None
 
     def _serves(self) -> None:
@@ -173,13 +215,6 @@ class Keeper:
         self.news.worker, self.news.since = self._current.pid, time.time()
         self._note()
         self._tell(f"ready agi={self._current.port} worker={self._current.pid}")
-        if self._wants_standby and self._standby is None:
-            self._background(self._prepare())
-
-    async def _prepare(self) -> None:
-        await asyncio.sleep(STANDBY_AFTER)
-        if self._standby is None and not self._stop.is_set():
-            self._standby = await self._begin()
 
     async def _replace(self) -> None:
         """The worker has died: another one takes up its calls."""
@@ -188,18 +223,17 @@ class Keeper:
         self.news.crashes += 1
         self.news.worker = 0
         self._note()
-        code = dead.process.returncode
-        log.critical("the engine's process %d has died (exit code %s)", dead.pid, code)
+        log.critical("the engine's process %d has died (exit code %s)", dead.pid, dead.code)
+        self._tell(f"died worker={dead.pid}")
         lived = time.monotonic() - dead.ready_at
         door = asyncio.create_task(self._close_door())
         while not self._stop.is_set() and self._current is None:
             self._quick_ends = 0 if lived > HEALTHY else self._quick_ends + 1
-            if self._quick_ends > 2:
+            if self._quick_ends > 3:
                 await self._pause(min(0.1 * 2**self._quick_ends, LONGEST_WAIT))
-            ready, self._standby = self._standby, None
-            if ready is None or ready.gone.is_set():
-                ready = await self._begin()
-            self._current = await self._serving(ready)
+            if self._nursery is None or self._nursery.gone.is_set():
+                self._nursery = await self._begin()
+            self._current = await self._serving(self._nursery)
             lived = 0.0
         door.cancel()
         self._serves()
@@ -214,15 +248,19 @@ class Keeper:
     async def _hand_over(self) -> None:
         """A planned restart: the new one serves, then the old one takes no more calls."""
         log.info("a restart is asked for")
-        self._dismiss_standby()  # it has imported the old code
-        worker = await self._serving(await self._begin())
+        nursery = await self._begin()
+        worker = await self._serving(nursery)
         self.news.restarts += 1
         if worker is None:
+            nursery.dismiss()
             self.news.failed = "the new engine did not start; the old one goes on"
             log.critical(self.news.failed)
             self._note()
             return
         self.news.failed = ""
+        if self._nursery is not None:
+            self._nursery.dismiss()  # it has imported the old code
+        self._nursery = nursery
         old, self._current = self._current, worker
         assert old is not None
         old.send(signal.SIGUSR1)
@@ -242,7 +280,6 @@ class Keeper:
             self._note()
 
     async def _end(self) -> None:
-        self._dismiss_standby()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -252,12 +289,9 @@ class Keeper:
             worker.send(signal.SIGTERM)
         patience = self._settings.drain + SLACK
         await asyncio.gather(*(self._see_off(worker, patience) for worker in workers))
+        for nursery in self._nurseries:
+            await nursery.end()
         (self._settings.state / FILE).unlink(missing_ok=True)
-
-    def _dismiss_standby(self) -> None:
-        worker, self._standby = self._standby, None
-        if worker is not None:
-            worker.send(signal.SIGKILL)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

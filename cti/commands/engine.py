@@ -32,7 +32,7 @@ does not start, the old one goes on. Exit 0: the new one serves. Exit 1: the old
 """
 RESTART_TIME: Final = 150.0  # seconds
 LOOK_EVERY: Final = 0.1
-# What takes long to import: it is there before the process has to serve.
+# What takes long to import: it is there before a process has to serve.
 WORKER_NEEDS: Final = ("cti.main", "uvloop", "aiosqlite", "asyncpg", "phonenumbers")
 
 
@@ -42,11 +42,6 @@ def add_commands(commands: Any) -> None:
         help="serve calls to an Asterisk that is already there",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    engine.add_argument(
-        "--no-standby",
-        action="store_true",
-        help="save the memory of a second process: a dead engine is replaced in seconds",
     )
     engine.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
     engine.set_defaults(run=run_engine)
@@ -64,14 +59,14 @@ def run_engine(arguments: argparse.Namespace) -> int:
     set_up(settings.log_level, settings.log_format)
     if arguments.worker is not None:
         return _work(settings, arguments.worker)
-    asyncio.run(_keep(settings, standby=not arguments.no_standby))
+    asyncio.run(_keep(settings))
     return 0
 
 
-async def _keep(settings: Settings, *, standby: bool) -> None:
+async def _keep(settings: Settings) -> None:
     from cti.keeper import Keeper
 
-    keeper = Keeper(settings, lambda line: print(line, flush=True), standby=standby)
+    keeper = Keeper(settings, lambda line: print(line, flush=True))
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_, keeper.stop)
@@ -84,22 +79,26 @@ async def _keep(settings: Settings, *, standby: bool) -> None:
 
 
 def _work(settings: Settings, listening: int) -> int:
-    """One engine process, on the keeper's socket."""
+    """The nursery of engine processes on the keeper's socket."""
+    from cti.nursery import run
     from ivr.speech.parent import die_with_parent
 
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the keeper
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process with threads is not forked
     for name in WORKER_NEEDS:
         import_module(name)
-    import uvloop
 
-    print("standby", flush=True)
-    if sys.stdin.readline() != "serve\n":
+    def serve() -> int:
+        import uvloop
+
+        sock = socket.socket(fileno=listening)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, sock))
         return 0
-    sock = socket.socket(fileno=listening)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, sock))
+
+    run(serve)
     return 0
 
 
@@ -117,7 +116,7 @@ async def _serve(settings: Settings, sock: socket.socket) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, handed_over)
     async with running(settings, sock) as engine:
-        print(f"ready agi={engine.port}", flush=True)
+        print(f"ready {os.getpid()} {engine.port}", flush=True)
         if engine.desk is not None and engine.desk.first_password:
             _tell_once(settings, engine.desk.first_password)
         await stop.wait()

@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
+from cti import nursery
 from ivr.speech.parent import die_with_parent
 
 
@@ -31,7 +32,7 @@ async def serve(sock: socket.socket) -> None:
         writer.close()
 
     server = await asyncio.start_server(talk, sock=sock, backlog=100)
-    print(f"ready agi={sock.getsockname()[1]}", flush=True)
+    print(f"ready {os.getpid()} {sock.getsockname()[1]}", flush=True)
     await stop.wait()
     server.close()
     if talks:
@@ -40,11 +41,14 @@ async def serve(sock: socket.socket) -> None:
 
 def main() -> None:
     die_with_parent()
-    print("standby", flush=True)
-    if sys.stdin.readline() == "serve\n":
+
+    def one() -> int:
         if Path("broken").exists():
-            sys.exit(3)
+            return 3
         asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
+        return 0
+
+    nursery.run(one)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,17 @@ class Kept:
         self.keeper = Keeper(settings, self.lines.append, COMMAND)
 
     @property
+    def ready(self) -> list[str]:
+        """The last line that told of one that serves."""
+        return [line.split() for line in self.lines if line.startswith("ready")][-1]
+
+    @property
     def port(self) -> int:
-        return int(self.lines[-1].split()[1].removeprefix("agi="))
+        return int(self.ready[1].removeprefix("agi="))
 
     @property
     def worker(self) -> int:
-        return int(self.lines[-1].split()[2].removeprefix("worker="))
+        return int(self.ready[2].removeprefix("worker="))
 
     async def until(self, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(20):
@@ -57,7 +62,6 @@ class Kept:
 async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    monkeypatch.setattr(module, "STANDBY_AFTER", 0.0)
     kept = Kept(Settings(state=tmp_path, agi_port=0, drain=5.0, restart_drain=20.0))  # type: ignore[call-arg]
     running = asyncio.create_task(kept.keeper.run())
     await kept.serves(1)
@@ -67,19 +71,29 @@ async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     assert read_news(tmp_path) is None
 
 
-async def test_a_dead_one_is_followed_by_one_that_stood_by(kept: Kept) -> None:
-    first = kept.worker
-    await kept.until(lambda: kept.keeper._standby is not None)
-    standby = kept.keeper._standby
-    assert standby is not None
-    await asyncio.wait_for(standby.standing_by.wait(), 20)
-    os.kill(first, signal.SIGKILL)
-    knocked = asyncio.create_task(kept.who())
-    assert await knocked == standby.pid, "who knocked meanwhile was not refused"
-    await kept.serves(2)
+async def test_a_dead_one_is_followed_by_another_again_and_again(kept: Kept) -> None:
+    seen = {kept.worker}
+    for times in (2, 4, 6):
+        os.kill(kept.worker, signal.SIGKILL)
+        served = await kept.who()
+        assert served not in seen, "who knocked meanwhile was not refused"
+        await kept.until(lambda times=times: len(kept.lines) >= times + 1)  # type: ignore[misc]
+        assert kept.lines[times - 1].startswith("died worker=")
+        assert kept.worker == served
+        seen.add(served)
     news = read_news(kept.settings.state)
     assert news is not None
-    assert (news.worker, news.crashes, news.restarts) == (standby.pid, 1, 0)
+    assert (news.worker, news.crashes, news.restarts) == (kept.worker, 3, 0)
+
+
+async def test_a_dead_nursery_is_followed_by_another(kept: Kept) -> None:
+    nursery, worker = kept.keeper._nursery, kept.worker
+    assert nursery is not None
+    nursery._process.kill()
+    await kept.serves(3)
+    assert kept.worker != worker
+    for _ in range(5):
+        assert await kept.who() == kept.worker, "the old one has died with its nursery"
 
 
 async def test_after_a_restart_the_new_one_serves_and_the_old_one_ends_its_own(kept: Kept) -> None:
@@ -136,7 +150,7 @@ async def test_with_nobody_to_serve_callers_are_refused_until_there_is(
             except (OSError, ValueError):
                 break  # refused, or cut: the dialplan knows
     Path("broken").unlink()
-    await kept.serves(2)
+    await kept.until(lambda: kept.lines[-1].startswith("ready") and len(kept.lines) > 2)
     assert await kept.who() == kept.worker
 
 
@@ -149,4 +163,4 @@ async def test_a_first_one_that_does_not_start_is_an_error(
     kept = Kept(Settings(state=tmp_path, agi_port=0))  # type: ignore[call-arg]
     with pytest.raises(EngineDown):
         await kept.keeper.run()
-    assert kept.lines == []
+    assert [line.split()[0] for line in kept.lines] == ["died"]
