@@ -3,9 +3,11 @@
 ARG BASE=debian:trixie-20260803-slim
 
 FROM ${BASE} AS build
-ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 python3-venv
+ && apt-get install -y --no-install-recommends python3 python3-venv ca-certificates
 COPY requirements.lock requirements-dev.lock /src/
 # `pip` and `ca` are given only where the machine that builds sits behind a mirror of its own
 # (containers/mirror.yml); they are mounted for this step and are in no layer. uv installs, as in
@@ -15,7 +17,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv /tmp/uv && python3 -m venv --without-pip /opt/santral \
  && grep -A 40 '^uv==' /src/requirements-dev.lock | sed '/[^\\]$/q' >/tmp/uv.lock \
  && /tmp/uv/bin/pip install --quiet --require-hashes -r /tmp/uv.lock \
- && SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt /tmp/uv/bin/uv pip install --quiet --no-cache \
+ && /tmp/uv/bin/uv pip install --quiet --no-cache \
       --native-tls --python /opt/santral/bin/python --require-hashes \
       -r /src/requirements.lock
 COPY pyproject.toml README.md LICENSE NOTICE /src/
@@ -26,9 +28,10 @@ COPY sounds /src/sounds
 COPY asterisk-conf /src/asterisk-conf
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt /tmp/uv/bin/pip wheel --quiet --no-deps --wheel-dir /tmp/wheel /src \
+    /tmp/uv/bin/pip wheel --quiet --no-deps --wheel-dir /tmp/wheel /src \
  && /tmp/uv/bin/uv pip install --quiet --no-cache --offline --no-deps \
       --python /opt/santral/bin/python /tmp/wheel/*.whl \
+ && test -d /opt/santral/lib/python3*/site-packages/cti/web/bundle \
  && find /opt/santral -depth \( -name tests -o -name test \) -type d -path '*/site-packages/*' \
       ! -path '*/cti/*' ! -path '*/ivr/*' -exec rm -rf {} + \
  && find /opt/santral -name '*.pyi' -delete \

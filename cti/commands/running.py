@@ -84,6 +84,20 @@ def add_commands(commands: Any) -> None:
     )
     doctor.add_argument("--json", action="store_true", help="as data")
     doctor.set_defaults(run=run_doctor)
+    page = commands.add_parser("settings", help="every setting, as in docs/settings.md")
+    page.add_argument("--write", action="store_true", help="write docs/settings.md anew")
+    page.set_defaults(run=run_settings)
+
+
+def run_settings(arguments: argparse.Namespace) -> int:
+    from cti.settings import CHECKOUT
+    from cti.settings_page import settings_page
+
+    if arguments.write:
+        (CHECKOUT / "docs/settings.md").write_text(settings_page(), "utf-8")
+    else:
+        print(settings_page(), end="")
+    return 0
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
