@@ -14,7 +14,7 @@ HEAD: Final = """# Settings
 
 Made from `cti/settings.py` by `santral settings --write`; a test keeps it fresh.
 
-A setting is a variable in the environment. Any of them may stand in a file instead, as passwords do:
+A setting is a variable in the environment. It may stand in a file instead, as passwords do:
 `SANTRAL_AMI_SECRET_FILE=/run/secrets/ami_secret`. One that does not exist is refused at the start,
 with the name that was probably meant; so is a value that cannot be. Secrets have no default.
 

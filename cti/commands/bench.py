@@ -20,6 +20,7 @@ BENCHES: Final = {
     "lookup": "CPU per lookup",
     "check": "how long proving a flow of ten thousand steps takes",
     "fuzz": "broken inputs for every parser, the sandbox and the flow loader",
+    "soak": "calls, keys, speech and faults for hours; then the books are checked",
     "policy": "random histories against the dialler's policy",
 }
 EXAMPLE: Final = """examples:
@@ -39,6 +40,9 @@ def add_commands(commands: Any) -> None:
     bench.add_argument("name", choices=BENCHES, metavar="NAME")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="the bench's own; try --help")
     bench.set_defaults(run=run_bench)
+    soak = commands.add_parser("soak", help="the same as `bench soak`: hours of calls and faults")
+    soak.add_argument("options", nargs=argparse.REMAINDER, help="try --help")
+    soak.set_defaults(run=run_bench, name="soak")
 
 
 def run_bench(arguments: argparse.Namespace) -> int:

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from cti.logs import set_up
 from cti.settings import Settings
 from ivr.errors import EngineDown
+from ivr.logs import set_up
 
 EXAMPLE: Final = """example:
   SANTRAL_AGI_PORT=4573 santral engine      serve the flows in ./scenarios to Asterisk

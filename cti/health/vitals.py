@@ -12,9 +12,9 @@ from cti.health.counts import Counts, LoopLag
 from cti.health.exposition import exposition
 from cti.health.readiness import Reason, ready, reasons, told
 from cti.health.watchdog import Watchdog
-from cti.logs import CALL
 from cti.settings import Settings
 from ivr.agi.call import AgiCall
+from ivr.logs import CALL
 
 Status = Callable[[], Mapping[str, Any]]
 

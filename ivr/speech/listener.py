@@ -17,6 +17,7 @@ import sys
 from aiohttp import WSMsgType, web
 
 from ivr.errors import BadAeap, SantralError
+from ivr.logs import set_up
 from ivr.speech import aeap
 from ivr.speech.engines import SpeechSettings
 from ivr.speech.parent import die_with_parent, first_line
@@ -143,7 +144,7 @@ async def serve(settings: SpeechSettings) -> None:
 
 def main() -> int:
     die_with_parent()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    set_up("info", os.environ.get("SANTRAL_LOG_FORMAT", "plain"))
     line = first_line()
     if not line:
         return 1

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ivr.errors import SantralError
+from ivr.logs import set_up
 from ivr.speech import wire
 from ivr.speech.engines import SpeechSettings, build_chain
 from ivr.speech.parent import die_with_parent, first_line
@@ -135,7 +136,7 @@ def _take_stdout() -> int:
 
 def main() -> None:
     die_with_parent()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    set_up("info", os.environ.get("SANTRAL_LOG_FORMAT", "plain"))
     line = first_line()
     if not line:
         return

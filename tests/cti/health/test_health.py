@@ -18,8 +18,8 @@ from cti.health.exposition import exposition
 from cti.health.readiness import Reason, ready, reasons
 from cti.health.watchdog import EXIT, Watchdog
 from cti.journal.journal import Status
-from cti.logs import CALL, set_up
 from ivr.events import CallEnded, CallStarted, Entry, LookupDone, StepEntered
+from ivr.logs import CALL, set_up
 
 WELL = Status(0, 0, 5, 0, 0, disk_full=False, database_away=0.0)
 STATUS = {"calls": 2, "started": 1.0, "journal": {
