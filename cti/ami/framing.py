@@ -92,13 +92,14 @@ class Framer:
 
     def __init__(self) -> None:
         self.version = ""
+        self._greeted = False  # the version may be empty
         self._buffer = bytearray()
         self._searched = 0
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete now. `BadAmi` when the peer does not speak AMI."""
         self._buffer += data
-        if not self.version and not self._greet():
+        if not self._greeted and not self._greet():
             return []
         messages = []
         while True:
@@ -127,6 +128,7 @@ class Framer:
             return False
         self.version = line[len(GREETING) :].decode("ascii", "replace").strip()
         self._buffer = bytearray(rest)
+        self._greeted = True
         return True
 
     def _drop_empty_lines(self) -> None:
