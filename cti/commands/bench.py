@@ -21,6 +21,7 @@ BENCHES: Final = {
     "check": "how long proving a flow of ten thousand steps takes",
     "fuzz": "broken inputs for every parser, the sandbox and the flow loader",
     "soak": "calls, keys, speech and faults for hours; then the books are checked",
+    "defences": "each defence of the threat model taken away: its test has to fail",
     "policy": "random histories against the dialler's policy",
 }
 EXAMPLE: Final = """examples:
