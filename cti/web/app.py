@@ -18,6 +18,7 @@ from cti.web import (
     flows,
     health,
     phones,
+    reports,
     serving,
     session,
     supervising,
@@ -43,6 +44,7 @@ AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (
     customers.ROUTES,
     supervising.ROUTES,
     flows.ROUTES,
+    reports.ROUTES,
     users.ROUTES,
     serving.ROUTES,
 )

@@ -25,6 +25,7 @@ const VIEWS = [
   { path: "/floor", key: "floor", icon: "board", scope: "wallboard", load: () => import("./views/floor.js"), show: () => html`<santral-floor></santral-floor>` },
   { path: "/flows", key: "flows", icon: "flow", scope: "flows", load: () => import("./views/flows.js"), show: () => html`<santral-flows></santral-flows>` },
   { path: "/outbound", key: "outbound", icon: "send", scope: "campaigns:read", load: () => import("./views/outbound.js"), show: () => html`<santral-outbound></santral-outbound>` },
+  { path: "/reports", key: "reports", icon: "chart", scope: "reports", load: () => import("./views/reports.js"), show: () => html`<santral-reports></santral-reports>` },
   { path: "/users", key: "users", icon: "people", scope: "accounts", load: () => import("./views/users.js"), show: () => html`<santral-users></santral-users>` },
 ];
 
