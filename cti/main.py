@@ -35,11 +35,12 @@ from cti.services.notifier import OutboxNotifier, follow_registered, open_notifi
 from cti.services.outside import Allowed, open_session, words
 from cti.services.recordings import RecordingFolder
 from cti.services.switches import SwitchFile
+from cti.services.transcripts import Transcripts
 from cti.services.updates import DatabaseUpdates, open_updates
 from cti.services.versions import Versions
 from cti.services.webhooks import Sender, kept_secret
 from cti.settings import Settings
-from cti.speech import live_choices
+from cti.speech import live_choices, transcription_choices
 from cti.status import StatusFile
 from cti.tables import Tables
 from cti.web.api.opening import make_api
@@ -247,6 +248,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 in_background(follow_registered(room.api.webhooks, notifier)),
                 in_background(StatusFile(settings.state, engine.status).run()),
                 in_background(nightly_job(settings, database).run()),
+                in_background(transcripts(settings, database).run()),
                 in_background(dialler.run() if dialler else nothing()),
             ):
                 yield engine
@@ -285,6 +287,16 @@ def nightly_job(settings: Settings, database: AsyncEngine) -> Nightly:
 
 async def nothing() -> None:
     """What this engine does not do."""
+
+
+def transcripts(settings: Settings, database: AsyncEngine) -> Transcripts:
+    """What callers leave on tape becomes text after the call."""
+    return Transcripts(
+        database,
+        settings.recordings,
+        lambda: transcription_choices(settings),
+        settings.language,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -145,11 +145,31 @@ async def run_show(arguments: argparse.Namespace, settings: Settings, engine: As
         raise BadInput(f"{what} with an id that begins with '{arguments.call}'")
     async with open_journal(settings.journal_database, settings.state / "spool") as journal:
         told = transcript(await journal.history(found[0].id))
+    notes = await _texts(engine, found[0].id)
     if arguments.json:
-        print(json.dumps(told.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        print(render(told, ZoneInfo(settings.time_zone)), end="")
+        shown = {**told.to_dict(), "texts": notes}
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        return 0
+    print(render(told, ZoneInfo(settings.time_zone)), end="")
+    for note in notes:
+        text = note["text"] or "(nothing was understood)"
+        print(f"recording {note['name']}: {text}  [{note['by']}]")
     return 0
+
+
+async def _texts(engine: AsyncEngine, call: str) -> list[dict[str, str]]:
+    """What a call's recordings say, as far as they were transcribed."""
+    from sqlalchemy import select
+
+    from cti.db.models import recordings
+
+    columns = recordings.c
+    query = select(columns.name, columns.transcript, columns.transcribed_by).where(
+        columns.call == call, columns.transcribed_by != ""
+    )
+    async with engine.connect() as connection:
+        rows = (await connection.execute(query.order_by(columns.sequence))).all()
+    return [{"name": name, "text": text or "", "by": by} for name, text, by in rows]
 
 
 async def run_forget(arguments: argparse.Namespace, settings: Settings, engine: AsyncEngine) -> int:

@@ -170,6 +170,7 @@ recordings = Table(
     Column("ended_by", String, nullable=False),
     Column("made_at", UtcDateTime, nullable=False, index=True),
     Column("transcript", Text),
+    Column("transcribed_by", String, nullable=False, server_default=""),
     Column("deleted_at", UtcDateTime),
     UniqueConstraint("call", "sequence"),
 )

@@ -90,9 +90,11 @@ def batches(of: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def unlink(folder: Path, paths: Iterable[str]) -> None:
-    """Remove recordings' files; a path that leads out of their folder is left alone."""
+    """Remove recordings' files and their texts beside them; a path that leads out of their folder
+    is left alone."""
     root = folder.resolve()
     for path in paths:
         file = (root / path).resolve()
         if path and file.is_relative_to(root) and file != root:
             file.unlink(missing_ok=True)
+            file.with_suffix(".txt").unlink(missing_ok=True)
