@@ -203,7 +203,7 @@ async def expected_files(demo: Demo, language: str = LANGUAGE) -> dict[str, tupl
     queries = load_queries(settings.scenarios / "queries.yaml")
     async with open_lookup(settings.lookup_database, queries) as lookup:
         order = await lookup.find("order_by_number", {"number": ORDER, "phone": CALLER}, 5.0)
-    known = {"order": order, "number": ORDER, "language": language}
+    known = {"order": order, "number": ORDER, "language": language, "said": "x", "mi": "mi"}
     prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     async with open_prompts(prompts) as library:
         files: dict[str, tuple[Path, ...]] = {}

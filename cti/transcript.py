@@ -206,6 +206,10 @@ def _ended(event: Any) -> Said:
     return "note", 0, f"the call ended{where}: {event.why}"
 
 
+def _taped(event: Any) -> Said:
+    return "note", 0, "the call is recorded from here on"
+
+
 def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         inner = ", ".join(f"{name}: {_short(part)}" for name, part in value.items())
@@ -219,5 +223,6 @@ _SAY: Final[Mapping[str, Callable[[Any], Said]]] = {
     "CallStarted": _started, "CallResumed": _resumed, "StepEntered": _step,
     "PromptPlayed": _played, "Heard": _heard, "LookupDone": _looked_up, "EffectDone": _effect,
     "VariableSet": _variable, "LanguageChosen": _language, "Transferred": _transferred,
-    "RecordingMade": _recorded, "Rated": _rated, "Failed": _failed, "CallEnded": _ended,
+    "RecordingMade": _recorded, "CallTaped": _taped, "Rated": _rated, "Failed": _failed,
+    "CallEnded": _ended,
 }  # fmt: skip

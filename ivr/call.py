@@ -225,6 +225,14 @@ class Call(Protocol):
         """Play a recording that was just made; a key cuts it short and is kept."""
         ...
 
+    async def tape(self, path: str) -> None:
+        """Record the call, both sides, to the end of `path`, also where it goes afterwards."""
+        ...
+
+    async def untape(self) -> None:
+        """Stop that; `tape` goes on with it."""
+        ...
+
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         """Keep the line while `task` works, keys included; False when it is not done in time."""
         ...

@@ -7,9 +7,9 @@ through here, so that everything is journalled in one place and nothing secret g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +59,7 @@ class Conversation:
         self.sequence = 0
         self.begun = 1  # where in the journal it began; more than 1 when it began anew
         self.effects: dict[str, events.EffectDone] = {}  # by idempotency key
+        self.tape = ""  # where the call itself is recorded, "" for nowhere
         self._facts = {
             "call": {
                 "id": call.info.id,
@@ -200,12 +201,15 @@ class Conversation:
 
     async def say(self, *names: str, turn: int = 0, barge_in: bool = True) -> None:
         utterance = self.utterance(*names, turn=turn)
-        played = await self.call.say(utterance, barge_in=barge_in)
+        async with self._off_the_tape(utterance.secret):
+            played = await self.call.say(utterance, barge_in=barge_in)
         self._note_played(utterance, played)
 
     async def ask(self, question: Question) -> Heard:
         """Put a question on the line. Every one ends in exactly one `Heard`."""
-        heard = await self.call.ask(question)
+        said = question.utterance is not None and question.utterance.secret
+        async with self._off_the_tape(question.secret or said):
+            heard = await self.call.ask(question)
         if question.utterance is not None and heard.played is not None:
             self._note_played(question.utterance, heard.played)
         return replace(heard, secret=question.secret)
@@ -242,6 +246,25 @@ class Conversation:
                 utterance.prompt, utterance.language, text, played.ms, played.interrupted
             )
         )
+
+    # What is recorded
+
+    async def tape_call(self) -> None:
+        """Record the call from here on. What already is is gone on with."""
+        name = "call"
+        self.tape = self.services.recordings.place(self.call.info.id, name)
+        await self.call.tape(self.tape)
+        self.note(events.CallTaped(name, self.tape))
+
+    @asynccontextmanager
+    async def _off_the_tape(self, secret: bool) -> AsyncIterator[None]:
+        """What is secret is on no tape, neither asked nor answered nor read back."""
+        if not (secret and self.tape):
+            yield
+            return
+        await self.call.untape()
+        yield
+        await self.call.tape(self.tape)
 
     # What is waited for
 

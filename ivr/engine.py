@@ -72,6 +72,10 @@ async def carry_on(talk: Conversation, *, outcome: str = "", interrupted: bool =
     why = "failed"
     try:
         await talk.call.answer()
+        if talk.tape:  # an engine that died may have left it stopped
+            await talk.call.tape(talk.tape)
+        elif talk.flow.record_calls and not interrupted and not outcome:
+            await talk.flow.record_calls.begin(talk)
         if interrupted:
             await talk.say("santral_resumed")
         if outcome:

@@ -128,6 +128,14 @@ class RecordingMade:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTaped:
+    """The call itself is recorded from here on, both sides of it; secret questions are left out."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rated:
     """A survey answer."""
 
@@ -167,6 +175,7 @@ Event = (
     | LanguageChosen
     | Transferred
     | RecordingMade
+    | CallTaped
     | Rated
     | Failed
     | CallEnded

@@ -57,6 +57,8 @@ def _apply(talk: Conversation, event: events.Event) -> None:
                 talk.frame.variables[event.name] = event.value
         case events.LanguageChosen():
             talk.language = event.language
+        case events.CallTaped():
+            talk.tape = event.path
         case events.EffectDone():
             talk.effects[event.key] = event
         case _:

@@ -22,6 +22,7 @@ from ivr.sayas import FILTERS
 from ivr.steps.base import Step
 from ivr.steps.commands import Command, Commands, Help, Retry, Way
 from ivr.steps.listening import Listen
+from ivr.steps.taping import Taping
 
 # Values that show what a filter is for.
 SHOWN: Final[Mapping[str, tuple[str, Any]]] = {
@@ -110,6 +111,7 @@ def _parts(samples: Path, schema: str) -> Iterator[str]:
         ("Limits", Limits),
         ("What works in every question", Commands),
         ("Callers who speak", Listen),
+        ("Recording calls", Taping),
     ):
         yield f"### {title}\n"
         yield from _model(model, definitions["$defs"][model.__name__])

@@ -45,7 +45,7 @@ def project(rows: Iterable[Row], region: str) -> Changes:
     """Fold rows, in their order, into changes. `region` reads numbers without a country."""
     changes = Changes()
     for row in rows:
-        if row.kind == "RecordingMade":
+        if row.kind in ("RecordingMade", "CallTaped"):
             changes.recordings.append(_recording(row))
         elif row.kind == "Rated":
             changes.answers.append(_answer(row))

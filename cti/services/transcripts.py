@@ -104,6 +104,7 @@ def _waiting(now: datetime) -> Any:
             recordings.c.transcribed_by == "",
             recordings.c.transcript.is_(None),
             recordings.c.deleted_at.is_(None),
+            recordings.c.ended_by != "",  # the recording of a whole call
             over,
         )
         .order_by(recordings.c.made_at)

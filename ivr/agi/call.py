@@ -180,6 +180,15 @@ class AgiCall(AgiLine):
             turn = min(turn + 1, len(SLICES) - 1)
         return True
 
+    async def tape(self, path: str) -> None:
+        """Record both sides of the call, behind what is in the file already."""
+        await self.command(commands.STOP_MIX_MONITOR)  # one of an engine before us
+        await self.command(commands.mix_monitor(path))
+
+    async def untape(self) -> None:
+        """Stop recording the call."""
+        await self.command(commands.STOP_MIX_MONITOR)
+
     async def transfer(self, kind: str, target: str, options: Mapping[str, str]) -> None:
         """Leave `SANTRAL_DONE`, `SANTRAL_TO` and `SANTRAL_<OPTION>` for the dialplan and close.
 

@@ -27,6 +27,7 @@ ANSWER = command("ANSWER")
 CHANNEL_STATUS = command("CHANNEL STATUS")
 BACKGROUND_STATUS = command("GET VARIABLE", "BACKGROUNDSTATUS")
 SPEECH_DESTROY = command("EXEC SpeechDestroy")
+STOP_MIX_MONITOR = command("EXEC StopMixMonitor")
 PLAYBACK_STATUS = command("GET VARIABLE", "PLAYBACKSTATUS")
 
 
@@ -80,6 +81,13 @@ def read(variable: str, sounds: tuple[str, ...], most: int, finish: str, between
 def get_data(sound: str, most: int, between: float) -> bytes:
     """Play and collect keys; `#` always finishes (ast_app_getdata_full, main/app.c)."""
     return command("GET DATA", sound, f"{_ms(between)}", f"{most}")
+
+
+def mix_monitor(path: str) -> bytes:
+    """Record both sides to the end of a file (apps/app_mixmonitor.c)."""
+    if _BAD_IN_SOUND.search(path) or _SPECIAL.search(path):
+        raise CommandRefused("The path of a recording has a character that is not allowed.")
+    return command("EXEC MixMonitor", f"{path},a")
 
 
 def wait_for_digit(seconds: float) -> bytes:

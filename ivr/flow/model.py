@@ -15,6 +15,7 @@ from ivr.steps.base import Duration, Model, Name, Step, Target
 from ivr.steps.commands import Commands, Retry
 from ivr.steps.facts import Offer
 from ivr.steps.listening import Listen
+from ivr.steps.taping import Taping
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Flow(Model):
     `takes` names the variables it is given by a `call` step or an outbound job, `returns` those a
     `call` step gets back; `fallback` is the queue for callers whose call broke; `no_input` and
     `no_match` hold for every question that has none of its own; `globals` are the keys and words
-    that work in every question; `listen` is how callers who speak are listened to.
+    that work in every question; `listen` is how callers who speak are listened to;
+    `record_calls` records the calls that begin in this flow.
     """
 
     name: Name = Field(alias="flow")
@@ -78,6 +80,7 @@ class Flow(Model):
     no_match: Retry | None = None
     commands: Commands = Field(default=Commands(), alias="globals")
     listen: Listen = Listen()
+    record_calls: Taping | None = None
     fallback: str = ""
     limits: Limits = Limits()
     prompts: Mapping[Name, Prompt] = Field(default_factory=dict)
@@ -144,6 +147,8 @@ class Flow(Model):
             yield from retry.prompt if retry else ()
         if self.commands.help:
             yield self.commands.help.prompt
+        if self.record_calls:
+            yield from self.record_calls.prompts()
         for step in self.steps.values():
             yield from step.prompts()
 

@@ -156,6 +156,7 @@ class ScriptCall:
         self._keys = ""
         self.moments: list[Moment] = []
         self.went: tuple[str, str] | None = None
+        self.taped: list[bool] = []  # on, off, on …
 
     @property
     def heard(self) -> list[str]:
@@ -235,6 +236,12 @@ class ScriptCall:
         self.moments.append(Moment("heard", "<recording>"))
         self._clock.passed += recorded.ms / 1000
         return Played(recorded.ms)
+
+    async def tape(self, path: str) -> None:
+        self.taped.append(True)
+
+    async def untape(self) -> None:
+        self.taped.append(False)
 
     async def wait(self, task: asyncio.Future[Any], timeout: float) -> bool:
         deadline = self._clock.passed + timeout

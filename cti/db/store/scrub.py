@@ -29,6 +29,7 @@ KEPT: Final[Mapping[str, tuple[str, ...]]] = {
     "LanguageChosen": ("language",),
     "Transferred": ("kind", "why"),
     "RecordingMade": ("ms", "ended_by"),
+    "CallTaped": (),
     "Rated": ("question", "scale", "mark"),
     "Failed": ("error", "flow", "step"),
     "CallEnded": ("why", "flow", "step"),
@@ -41,6 +42,7 @@ EMPTIED: Final[Mapping[str, Mapping[str, Any]]] = {
     "VariableSet": {"value": None},
     "Transferred": {"to": ""},
     "RecordingMade": {"name": ""},
+    "CallTaped": {"name": "", "path": ""},
     "Failed": {"message": ""},
 }
 

@@ -23,6 +23,7 @@ EVERY_KIND: tuple[Event, ...] = (
     events.LanguageChosen("en"),
     events.Transferred("support", "queue", "asked"),
     events.RecordingMade("note", 1500, "silence", "2026/11/note.wav"),
+    events.CallTaped("call", "2026/11/call.wav"),
     events.Rated("service", "1-5", 4),
     events.Failed("LookupFailed", "no answer", "shop", "find"),
     events.CallEnded("hangup", "shop", "bye"),
