@@ -121,8 +121,9 @@ async def test_a_call_is_projected(journal: SpooledJournal, engine: AsyncEngine)
         "transferred_to": "support", "transferred_kind": "queue", "transferred_sequence": 10,
         "error": "LookupFailed",
     }  # fmt: skip
-    (recording,) = await rows(engine, recordings)
-    assert (recording["call"], recording["name"], recording["ms"]) == ("c", "note", 1500)
+    note, whole = await rows(engine, recordings)
+    assert (note["call"], note["name"], note["ms"]) == ("c", "note", 1500)
+    assert (whole["name"], whole["path"], whole["ms"]) == ("call", "2026/11/call.wav", 0)
     (answer,) = await rows(engine, survey_answers)
     assert (answer["question"], answer["mark"]) == ("service", 4)
     (contact,) = await rows(engine, contacts)
@@ -171,7 +172,7 @@ async def test_events_that_come_late_or_twice_change_nothing(
         2,
     )
     assert call["started_at"] == datetime.fromtimestamp(entries[0].at, UTC)
-    assert len(await rows(engine, contacts)) == len(await rows(engine, recordings)) == 1
+    assert (len(await rows(engine, contacts)), len(await rows(engine, recordings))) == (1, 2)
     assert await rows(engine, journal_gaps) == []
 
 
