@@ -22,6 +22,7 @@ BENCHES: Final = {
     "fuzz": "broken inputs for every parser, the sandbox and the flow loader",
     "soak": "calls, keys, speech and faults for hours; then the books are checked",
     "defences": "each defence of the threat model taken away: its test has to fail",
+    "dial": "outbound: pace on a real Asterisk, claims from a million, a kill campaign",
     "policy": "random histories against the dialler's policy",
 }
 EXAMPLE: Final = """examples:

@@ -225,10 +225,10 @@ class Dialler:
             self.lines.name_action(reply.get("ActionID"), attempt.id)
         return True
 
-    async def _not_dialled(self, attempt: Attempt, why: str) -> None:
+    async def _not_dialled(self, attempt: Attempt, why: str, again: timedelta = AGAIN) -> None:
         log.warning("attempt %s was not dialled: %s", attempt.id, why)
         reasons = [{"name": "line", "holds": False, "value": why}]
-        await self._store.give_back(attempt.id, self._now() + AGAIN, reasons)
+        await self._store.give_back(attempt.id, self._now() + again, reasons)
 
     # --- what becomes of it
 
@@ -307,7 +307,8 @@ class Dialler:
             outcome = Outcome.NO_ANSWER if known else Outcome.UNKNOWN
             await self._follow.ended(attempt, job, outcome, None, begun)
         elif same:
-            await self._not_dialled(attempt, "whoever was to dial it died before it did")
+            why = "whoever was to dial it died before it did"
+            await self._not_dialled(attempt, why, timedelta())
         else:
             await self._follow.ended(attempt, job, Outcome.UNKNOWN, None, begun)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -35,9 +35,17 @@ from cti.db.store.outbound import (
     lane_of,
     new_attempt,
 )
+from cti.db.types import UtcDateTime
 
 ON_THE_LINE: Final = (CLAIMED, DIALLING)
 MANY: Final = 1000  # values in one statement
+# One statement for a whole batch: many small ones cost a round trip each.
+MARK: Final = text(
+    "UPDATE outbound_attempts AS a SET state = 'claimed', claimed_by = :owner,"
+    " claimed_until = :until, due_at = turns.at"
+    " FROM unnest(CAST(:ids AS text[]), CAST(:turns AS timestamptz[])) AS turns(id, at)"
+    " WHERE a.id = turns.id"
+).bindparams(bindparam("until", type_=UtcDateTime))
 WIDTH: Final = len(attempt_columns())
 _a, _j = outbound_attempts.c, outbound_jobs.c
 
@@ -129,16 +137,22 @@ class DiallingStore:
         now: datetime,
     ) -> None:
         """They are ours, each due at its turn: by that the calls about to be made are ordered."""
+        turns = slots[: len(attempts)]
+        until = now + self.lease
+        if connection.dialect.name == "postgresql":
+            known = {"ids": list(attempts), "turns": turns, "owner": self.owner, "until": until}
+            await connection.execute(MARK, known)
+            return
         statement = (
             update(outbound_attempts)
             .where(_a.id == bindparam("_id"))
             .values(
-                state=CLAIMED, claimed_by=self.owner, claimed_until=now + self.lease,
+                state=CLAIMED, claimed_by=self.owner, claimed_until=until,
                 due_at=bindparam("_turn"),
             )
         )  # fmt: skip
-        turns = [{"_id": a, "_turn": at} for a, at in zip(attempts, slots, strict=False)]
-        await connection.execute(statement, turns)
+        rows = [{"_id": a, "_turn": at} for a, at in zip(attempts, turns, strict=True)]
+        await connection.execute(statement, rows)
 
     async def _lanes(
         self, connection: AsyncConnection, lane: Lane, now: datetime
