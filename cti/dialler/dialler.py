@@ -202,7 +202,8 @@ class Dialler:
         begun, since = self._now(), time.monotonic()
         if not await self._store.begin(attempt.id, begun, boot):
             return
-        with self.lines.following(attempt.id) as line:
+        channel = self._trunks.channel(campaign.pace.trunk, job.phone)
+        with self.lines.following(attempt.id, channel) as line:
             if time.monotonic() - since > FENCE:  # somebody else may hold it by now
                 return
             if await self._place(line, attempt, job, campaign, begun):
@@ -213,16 +214,13 @@ class Dialler:
     ) -> bool:
         """Ask for the call; False when it is certain that there is none."""
         assert self._bridge is not None
-        channel = self._trunks.channel(campaign.pace.trunk, job.phone)
         try:
-            reply = await self._bridge.send(originate(attempt, job, campaign, channel, begun))
+            await self._bridge.send(originate(attempt, job, campaign, line.channel, begun))
         except (ActionNotSent, ActionRefused) as error:
             await self._not_dialled(attempt, str(error))
             return False
         except TelephonyFault as error:  # the events will tell, or the next connection
             log.warning("attempt %s: %s", attempt.id, error)
-        else:
-            self.lines.name_action(reply.get("ActionID"), attempt.id)
         return True
 
     async def _not_dialled(self, attempt: Attempt, why: str, again: timedelta = AGAIN) -> None:

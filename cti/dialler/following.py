@@ -20,6 +20,7 @@ from ivr.events import Entry
 from ivr.services import Notifier
 
 TOLD: Final = "outbound_result"  # the event that the shop's webhooks get
+TEXT: Final = timedelta(seconds=15)  # how long the text of a note is waited for
 JOURNAL: Final = timedelta(seconds=60)  # how long the journal of a call is waited for
 History = Callable[[str], Awaitable[Sequence[Entry]]]
 log = logging.getLogger(__name__)
@@ -135,11 +136,18 @@ class Following:
                     {**details, "why": decided.why})  # fmt: skip
 
     async def _tell(self, job: Job) -> None:
-        """Once, however often: the key is the job's."""
+        """Once, however often: the key is the job's. A note goes with its text, if there is one
+        soon."""
+        said: dict[str, Any] = {}
+        if recording := job.details.get("recording"):
+            text = await self._store.text_of(job.details.get("call", ""), recording["name"])
+            if text is None and self._now() - (job.closed_at or self._now()) < TEXT:
+                return
+            said = {"transcript": text}
         data: Mapping[str, Any] = {
             "number": job.order_number, "result": job.result, "campaign": job.campaign,
             "event": job.event, "event_id": job.event_key, "phone": job.phone, "job": job.id,
-            **job.details,
+            **job.details, **said,
         }  # fmt: skip
         key = f"{job.details.get('call', '')}:job:{job.id}"
         try:

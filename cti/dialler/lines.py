@@ -13,7 +13,6 @@ from cti.ami import events as ami
 ANSWERED: Final = "SantralAnswered"  # the dialplan's words: see santral-outbound
 TRACED: Final = "SantralTrace"
 UP: Final = 6
-MOST_EARLY: Final = 1000  # others' Originates fail, too, and nobody asks for those
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Line:
     id: str
     over: asyncio.Future[Over | NotDialled]
     answered: asyncio.Future[float]  # when, in seconds since 1970
+    channel: str = ""
     seen: bool = False
     dialled: bool = False
     by: str = ""
@@ -63,27 +63,19 @@ class Lines:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     connects: int = 0
     _lines: dict[str, Line] = field(default_factory=dict)
-    _actions: dict[str, str] = field(default_factory=dict)
-    _early: dict[str, str] = field(default_factory=dict)  # failures told before the action's answer
     _traces: dict[str, asyncio.Future[str]] = field(default_factory=dict)
 
     @contextlib.contextmanager
-    def following(self, attempt: str) -> Iterator[Line]:
+    def following(self, attempt: str, channel: str = "") -> Iterator[Line]:
+        """`channel` is what Originate is asked for: no two dial the same number at once."""
         loop = asyncio.get_running_loop()
-        line = Line(attempt, loop.create_future(), loop.create_future())
+        line = Line(attempt, loop.create_future(), loop.create_future(), channel)
         line.seen = attempt in self.channels
         self._lines[attempt] = line
         try:
             yield line
         finally:
             del self._lines[attempt]
-            self._actions = {a: one for a, one in self._actions.items() if one != attempt}
-
-    def name_action(self, action: str, attempt: str) -> None:
-        """An Originate was taken under this id."""
-        self._actions[action] = attempt
-        if action in self._early:
-            self._not_dialled(action, self._early.pop(action))
 
     @contextlib.contextmanager
     def tracing(self, trace: str) -> Iterator[asyncio.Future[str]]:
@@ -143,20 +135,13 @@ class Lines:
                 told.set_result(event.said.get("Value", ""))
 
     def _originated(self, event: ami.OriginateResponse) -> None:
-        """A failure with a channel is told by its Hangup; without one nobody was dialled."""
-        if event.response == "Success":
-            self._actions.pop(event.action_id, None)
+        """A failure with a channel is told by its Hangup; without one nobody was dialled. (Not by
+        the action's id: every process counts its own, and Asterisk tells all of everybody's.)"""
+        if event.response == "Success" or event.unique_id:
             return
-        why = f"Asterisk made no call of it (reason {event.reason})"
-        if event.action_id in self._actions:
-            self._not_dialled(event.action_id, why)
-        elif len(self._early) < MOST_EARLY:
-            self._early[event.action_id] = why
-
-    def _not_dialled(self, action: str, why: str) -> None:
-        line = self._lines.get(self._actions.pop(action))
-        if line is not None and not line.seen:
-            line.end(NotDialled(why))
+        for line in self._lines.values():
+            if line.channel and line.channel == event.channel and not line.seen:
+                line.end(NotDialled(f"Asterisk made no call of it (reason {event.reason})"))
 
 
 _REACTIONS: Final[Mapping[type[ami.Event], Callable[[Lines, Any], None]]] = {

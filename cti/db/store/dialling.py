@@ -17,7 +17,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cti.db.engine import BEGIN
-from cti.db.models import calls, outbound_attempts, outbound_jobs, outbound_lanes, outbound_numbers
+from cti.db.models import (
+    calls,
+    outbound_attempts,
+    outbound_jobs,
+    outbound_lanes,
+    outbound_numbers,
+    recordings,
+)
 from cti.db.store.outbound import (
     CLAIMED,
     DIALLING,
@@ -410,6 +417,13 @@ class DiallingStore:
         )
         async with self._reader.connect() as connection:
             return [job_of(row) for row in await connection.execute(query)]
+
+    async def text_of(self, call: str, recording: str) -> str | None:
+        """What was said in a recording; None when nobody has written it down (yet)."""
+        this = (recordings.c.call == call, recordings.c.name == recording)
+        async with self._reader.connect() as connection:
+            text: str | None = await connection.scalar(select(recordings.c.transcript).where(*this))
+            return text
 
     async def told(self, job: int, now: datetime) -> None:
         async with self._engine.begin() as connection:
