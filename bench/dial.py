@@ -43,6 +43,7 @@ from tests.postgres_server import running_postgres
 
 LEASE = 3.0
 DONE_WITHIN = 90.0
+CHUNK = 50_000  # rows put in by one statement
 
 
 @dataclass(slots=True)
@@ -210,12 +211,12 @@ INSERT INTO outbound_jobs (key, event_key, event, campaign, flow, phone, zones, 
   event_at, expires_at, created_at)
 SELECT 'e'||n, 'e'||n, 'order.created', 'one', 'f', '+90532'||lpad(n::text, 7, '0'), '[]', 'TR',
   true, 'tr', n::text, '{}', '{}', 0, 'open', 'call', '[]', now(), '{}', now(),
-  now() + interval '2 days', now() FROM generate_series(1, :count) n
+  now() + interval '2 days', now() FROM generate_series(CAST(:first AS int), CAST(:last AS int)) n
 """
 FILL_ATTEMPTS = """
 INSERT INTO outbound_attempts (id, job_id, number, phone, campaign, state, due_at, reasons)
 SELECT gen_random_uuid()::text, id, 1, phone, 'one', 'due', now() - interval '1 minute', '[]'
-FROM outbound_jobs
+FROM outbound_jobs WHERE id BETWEEN :first AND :last
 """
 OVER = """
 WITH over AS (UPDATE outbound_attempts SET state = 'ended', outcome = 'answered'
@@ -231,12 +232,11 @@ async def claims(jobs: int, seconds: float, diallers: int) -> dict[str, Any]:
         url = server.new_database()
         setup = open_engine(url)
         await upgrade(setup)
-        for step in range(0, jobs, 1_000_000):
+        for first in range(1, jobs + 1, CHUNK):
+            span = {"first": first, "last": min(first + CHUNK - 1, jobs)}
             async with setup.begin() as connection:
-                await connection.execute(text(FILL), {"count": min(jobs - step, 1_000_000)})
-        async with setup.begin() as connection:
-            await connection.execute(text("SET statement_timeout = 0"))
-            await connection.execute(text(FILL_ATTEMPTS))
+                await connection.execute(text(FILL), span)
+                await connection.execute(text(FILL_ATTEMPTS), span)
         async with setup.begin() as connection:
             await connection.execute(text("ANALYZE"))
         engines = [open_engine(url) for _ in range(diallers)]
