@@ -53,7 +53,7 @@ DEFENCES: Final = (
         "No context reaches outside but by patterns that the installation lists, one by one",
         "asterisk-conf/extensions.conf", "[santral-outside]\n",
         "[santral-outside]\nexten => _X.,1,Dial(PJSIP/${EXTEN}@provider)\n",
-        D + "test_a_desk_rings_another_desk_and_cannot_dial_outside",
+        "tests/cti/test_asterisk_instance.py::test_nothing_goes_outside_unless_the_settings_list_it",
     ),
     Defence(
         "callers", "What is dialled, or a caller's name, is read as dialplan",

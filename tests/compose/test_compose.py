@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +20,7 @@ import pytest
 from cti.asterisk.ports import free_port_range
 from cti.commands.running import new_secrets
 from cti.demo_shop import CALLER, ORDER
-from cti.settings import Settings
+from cti.settings import CHECKOUT, Settings
 from cti.softphone import Phone, Prompt, in_order, until
 from cti.softphone.correlation import Recording
 from tests.compose.docker_engine import Docker, NoEngine, build_secrets, docker_engine
@@ -29,7 +32,7 @@ PORTS = 24
 EXPECTED = """
 import asyncio, base64, json, types
 from cti.demo_call import expected_files
-from cti.settings import Settings
+from cti.settings import CHECKOUT, Settings
 demo = types.SimpleNamespace(settings=Settings.from_environment(), espeak="espeak-ng")
 files = asyncio.run(expected_files(demo))
 sound = lambda path: base64.b64encode(path.read_bytes()).decode()
@@ -268,3 +271,38 @@ def test_every_line_of_the_engines_log_is_json(compose: Compose) -> None:
     told = [line for line in lines if not line.startswith(said)]
     assert [line for line in told if not line.startswith("{")] == []
     assert all("call" in json.loads(line) for line in told)
+
+
+def test_a_backup_brings_back_what_was_lost(compose: Compose) -> None:
+    """The scripts as operations runs them; in between the journal is emptied."""
+    home = Path(compose.environment["SANTRAL_SECRETS"])
+    calls = "select count(*) from calls"
+    assert int(compose.sql(calls)) > 0
+    before = compose.sql(calls)
+    script(compose, "backup.sh", home / "backup")
+    compose.sql("delete from call_events; delete from calls")
+    assert int(compose.sql(calls)) == 0
+    script(compose, "restore.sh", home / "backup")
+    assert compose.sql(calls) == before
+    compose.run("up", "--wait", timeout=UP)  # the engine is ready again
+    shutil.rmtree(home / "backup")
+
+
+def script(compose: Compose, name: str, folder: Path) -> None:
+    """Run one of containers/*.sh where `docker` is the one under test."""
+    shim = folder.parent / "docker"
+    words = " ".join(f"'{word}'" for word in compose.docker.before)
+    shim.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    shim.chmod(0o755)
+    done = subprocess.run(
+        ["sh", f"containers/{name}", str(folder), "-p", compose.project],
+        cwd=CHECKOUT,
+        env=os.environ | dict(compose.docker.environment) | compose.environment
+        | {"PATH": f"{folder.parent}:{os.environ['PATH']}:/usr/sbin"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )  # fmt: skip
+    shim.unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
