@@ -210,7 +210,14 @@ async def browser(
 
 
 async def new_page(
-    running: Browser, login: str, hums: float, url: str, *, language: str = "", **options: Any
+    running: Browser,
+    login: str,
+    hums: float,
+    url: str,
+    *,
+    language: str = "",
+    before: str = "",
+    **options: Any,
 ) -> DeskPage:
     """A person's own context: cookies, storage and all. Voice cleaning is off: it removes tones."""
     context = await running.new_context(
@@ -218,6 +225,8 @@ async def new_page(
         locale="tr-TR", **options,
     )  # fmt: skip
     await context.add_init_script(WATCH)
+    if before:
+        await context.add_init_script(before)
     kept = {"voiceCleaning": False, "ringtone": False, "language": language}
     await context.add_init_script(f"localStorage.santral ??= JSON.stringify({json.dumps(kept)});")
     page = await context.new_page()

@@ -3,6 +3,7 @@ import * as JsSIP from "jssip";
 import { post } from "./api.js";
 import { onBeat } from "./clock.js";
 import { settings } from "./settings.js";
+import { soon } from "./soon.js";
 import { ring } from "./sounds.js";
 import { store } from "./store.js";
 
@@ -255,7 +256,7 @@ function popShown(id) {
   if (!id || there()) return Promise.resolve();
   return new Promise((shown) => {
     const timer = setTimeout(done, POP_WITHIN);
-    const look = () => there() && setTimeout(done, 0); // Lit draws before the next task
+    const look = () => there() && soon(done); // Lit draws before the next task
     store.addEventListener("change", look);
     function done() {
       clearTimeout(timer);

@@ -127,7 +127,9 @@ class Store extends EventTarget {
   }
 
   _numbers(queue, numbers) {
+    const before = this.numbers.get(queue)?.callbacks;
     put(this.numbers, queue, numbers);
+    if (numbers?.callbacks !== before) this.dispatchEvent(new Event("callbacks"));
   }
 
   _queue(name, queue) {

@@ -2,6 +2,7 @@
 // comes back within a second of the network.
 import { get, post } from "./api.js";
 import { onBeat, serverSaid } from "./clock.js";
+import { soon } from "./soon.js";
 import { store } from "./store.js";
 
 const SILENT = 12000; // ms without a beat: the line is dead, whatever the browser thinks
@@ -104,7 +105,7 @@ export class Stream {
     store.take(event);
     if (event.kind === "pop") store.dispatchEvent(new CustomEvent("pop", { detail: event.value }));
     // Lit has put it on the page when its microtask is over; only then is it shown.
-    if (event.ack) setTimeout(() => this.acknowledge(event.sequence), 0);
+    if (event.ack) soon(() => this.acknowledge(event.sequence));
   }
 
   async acknowledge(sequence) {

@@ -49,9 +49,15 @@ function hold() {
   phone.hold(!current().held);
 }
 
+/** As it is dialled: a number without what people put between its digits; a name as it is. */
+export const dialled = (to) => {
+  const text = String(to ?? "").trim();
+  return /^[+\d\s()./-]+$/.test(text) ? text.replace(/[^+\d]/g, "") : text;
+};
+
 /** Ring a number: the own phone first (it answers itself), then the other side. */
 export async function dial(to) {
-  const number = String(to).replace(/[\s()./-]/g, "");
+  const number = dialled(to);
   if (!number) return;
   if (inPage()) phone.expect();
   await attempt(() => post("/api/dial", { to: number }), t("phone.dialling", { to: shown(number) }));

@@ -5,7 +5,7 @@ import { store } from "../core/store.js";
 import { attempt } from "../core/view.js";
 import { Dialog } from "./dialog.js";
 import { icon } from "./icon.js";
-import { current } from "./phone.js";
+import { current, dialled } from "./phone.js";
 
 /** Whom to hand the caller to: a colleague or a number; at once, or after asking. */
 class Transfer extends Dialog {
@@ -57,7 +57,7 @@ class Transfer extends Dialog {
 
   async send(event, how) {
     event.preventDefault();
-    const to = this.to.replace(/[\s()./-]/g, "");
+    const to = dialled(this.to);
     const done = await attempt(() => post(at`/api/calls/${this.call}/` + how, { to }));
     if (done) this.close();
   }
