@@ -22,6 +22,7 @@ from cti.queues.routing import Caller, options
 from ivr.errors import BadInput
 
 DESK = "santral-desk"
+PHONES = "santral-desk-phones"
 ASK = "santral-ask"  # dials SANTRAL_ASK at the key 1
 THREE_WAY = "*4"  # atxferthreeway of asterisk-conf/features.conf
 _NUMBER = re.compile(r"\+?[0-9*#]{1,20}\Z")
@@ -118,6 +119,12 @@ class Desk:
         there = await self._bridge.send(actions.ShowDialPlan(self._context, to))
         if not there.items:
             raise BadInput(f"{to} cannot be dialled from a desk.")
+        # The desks' own patterns take every name: whether somebody is there, the floor knows.
+        phone = self._floor.live.agents.get(f"PJSIP/{to}")
+        if all(item.get("Context") == PHONES for item in there.items) and not (
+            phone and phone.reachable is not False
+        ):
+            raise BadInput(f"{to} is no desk where somebody is.")
 
 
 class Router:

@@ -80,6 +80,20 @@ async def test_an_agent_hands_their_own_caller_on(room: Room) -> None:
     ]  # fmt: skip
 
 
+async def test_a_caller_is_not_handed_to_a_desk_where_nobody_is(room: Room) -> None:
+    """The dialplan's pattern for desks takes every name there could be."""
+    room.fake.extensions |= {"nobody"}
+    room.fake.context_of |= {"nobody": "santral-desk-phones", "bora": "santral-desk-phones"}
+    for act in (
+        room.desk.transfer(AYSE, CALL, "nobody"),
+        room.desk.consult(AYSE, CALL, "nobody"),
+        room.desk.dial(AYSE, "nobody"),
+    ):
+        with pytest.raises(BadInput, match="no desk where somebody is"):
+            await act
+    assert room.sent() == []
+
+
 async def test_nobody_acts_on_another_agents_call(room: Room) -> None:
     for act in (
         room.desk.hang_up(BORA, CALL),

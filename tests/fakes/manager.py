@@ -85,6 +85,8 @@ class FakeManager:
     deaf: set[str] = field(default_factory=set)
     refuse: dict[str, str] = field(default_factory=dict)
     extensions: set[str] = field(default_factory=set)
+    context_of: dict[str, str] = field(default_factory=dict)
+    """In which context an extension stands, when not in the one that is asked."""
     takes_all: bool = False
     piece: int = 0
     before_list_end: Callable[[Action], str] | None = None
@@ -315,6 +317,7 @@ class FakeManager:
         exten, context = action["Extension"], action["Context"]
         if exten not in self.extensions:
             return _reply(action, "Error", f"Did not find extension {exten}@{context}")
+        context = self.context_of.get(exten, context)
         item = event("ListDialplan", ("Context", context), ("Extension", exten), ("Priority", 1))
         return self._list(action, "DialPlan list will follow", "ShowDialPlanComplete", [item])
 
