@@ -118,6 +118,8 @@ class Accounts:
         for hashed in known:
             if hashed not in good:
                 self._drop(hashed, "ended")
+            elif hashed in self._known:
+                self._known[hashed].checked = now  # no request has to ask again
 
     def on_end(self, listener: Callable[[str, str], None]) -> None:
         """`listener(hash, why)` hears of each session that ends."""

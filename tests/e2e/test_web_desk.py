@@ -381,3 +381,37 @@ async def test_a_supervisor_hears_what_is_said(demo: Demo, sit: Sit, caller: Pho
     shown = await boss.read(f"/api/calls/{pop['call']}/transcript")
     assert any(line["who"] == "caller" for line in shown["lines"])
     await until_over(call)
+
+
+OPTIONS = (
+    "OPTIONS sip:santral SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:admin@santral>;tag=1\r\nTo: <sip:santral>\r\n"
+    "Call-ID: one\r\nCSeq: 1 OPTIONS\r\nContact: <sip:admin@x.invalid;transport=ws>\r\n"
+    "Content-Length: 0\r\n\r\n"
+)
+
+
+async def test_the_pages_sip_goes_to_asterisk_for_its_own_tab_only(demo: Demo) -> None:
+    url = demo.url.rstrip("/")
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        page = Page(http, url)
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await http.ws_connect(f"{url}/sip?tab=one", protocols=("sip",))
+        await page.sign_in("admin", demo.passwords["admin"])
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await http.ws_connect(f"{url}/sip?tab=one", origin="https://evil.example")
+        told = await (await page.post("/api/phone", {"tab": "one"})).json()
+        async with http.ws_connect(f"{url}{told['path']}", protocols=("sip",)) as one:
+            await one.send_str(OPTIONS)
+            answer = await one.receive_str(timeout=5)
+            assert answer.startswith("SIP/2.0 ")
+            assert "CSeq: 1 OPTIONS" in answer
+            async with http.ws_connect(f"{url}/sip?tab=two", protocols=("sip",)) as wrong:
+                assert (await wrong.receive(timeout=5)).data == 4001
+            await page.post("/api/phone", {"tab": "two"})
+            assert (await one.receive(timeout=5)).data == 4001
+        async with http.ws_connect(f"{url}/sip?tab=two", protocols=("sip",)) as two:
+            await two.send_str(OPTIONS)
+            await two.receive_str(timeout=5)
+            await page.post("/api/session", method="DELETE")
+            assert (await two.receive(timeout=5)).data == 4002

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 
 from cti.web import app as app_module
 from cti.web.app import build_app
 from cti.web.auth import ROLES, SCOPES, require
-from tests.cti.web.site_room import SiteRoom
+from tests.cti.web.site_room import SiteRoom, site_room
 
 
 async def test_every_answer_carries_the_security_headers(desk: SiteRoom) -> None:
@@ -50,6 +53,23 @@ async def test_a_route_that_does_not_say_whom_it_is_for_stops_the_start(
     monkeypatch.setattr(app_module, "AREAS", ((web.get("/careless", careless),),))
     with pytest.raises(ValueError, match="whom is it for"):
         build_app(desk.desk.site)
+
+
+async def test_a_port_that_is_taken_stops_no_engine_and_is_taken_up_when_free(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    other = await asyncio.start_server(nothing, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    async with site_room(tmp_path, sqlite_template, web_port=port) as room:
+        assert room.desk.port == 0
+        assert room.desk.site.tele.agents.presence("ayse").state == "signed_out"
+        other.close()
+        async with asyncio.timeout(10):
+            while not room.desk.port:
+                await asyncio.sleep(0.05)
+        assert (await room.signed_in("ayse")).me["login"] == "ayse"
 
 
 def test_there_is_no_scope_by_another_name() -> None:

@@ -341,3 +341,44 @@ async def test_the_flows_are_shown_with_their_callers_and_findings(desk: SiteRoo
     assert (await emre.get("/api/flows/nothing/graph")).status == 404
     assert (await emre.get("/api/flows/order_line/graph?version=sha256:0")).status == 404
     assert (await emre.get("/api/calls/none/transcript")).status == 404
+
+
+async def test_findings_of_a_bad_saved_file_are_told_at_once(desk: SiteRoom) -> None:
+    from ivr.flow.finding import Finding
+
+    sema = await desk.signed_in("sema")
+    async with sema.events("?view=floor") as stream:
+        await stream.until("hello")
+        file = str(desk.settings.scenarios / "order_line.yaml")
+        bad = Finding(file, 12, 3, "no-such-step", "there is no step 'fnd'; did you mean 'find'?")
+        desk.desk.site.scenarios.findings = (bad,)
+        async with asyncio.timeout(5):
+            while True:
+                told = await stream.next()
+                if told.kind == "findings" and told.data["value"]:
+                    break
+    assert told.data["value"][0]["file"] == "order_line.yaml"
+    found = await sema.read("/api/flows")
+    flow = next(one for one in found["flows"] if one["name"] == "order_line")
+    assert flow["good"] is False
+    assert [one["line"] for one in found["findings"]] == [12]
+
+
+async def test_a_page_that_does_not_read_costs_a_bounded_buffer_and_is_told(
+    desk: SiteRoom,
+) -> None:
+    """It loses its queue and not the others their time; when it reads again it starts anew."""
+    sema, ayse = await desk.signed_in("sema"), await works(desk)
+    async with sema.events("?view=floor") as slow, ayse.events() as quick:
+        await slow.until("hello")
+        await quick.until("hello")
+        for number in range(3_000):
+            desk.bus.publish("floor", "test", "same", {"text": "x" * 1_000, "number": number})
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        desk.bus.publish("agent:PJSIP/ayse", "test", "ayse", {"text": "prompt"})
+        await quick.until("test", 5, text="prompt")
+        told = []
+        while not told or told[-1].kind != "resync":
+            told.append(await slow.next())
+    assert len(told) < 3_000
