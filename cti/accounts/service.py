@@ -2,7 +2,7 @@
 
 A session's cookie is `<secret>.<signature>`; the database has the secret's hash, so neither a copy
 of the database nor a guess makes a session. Who is disabled or signed out elsewhere is out within
-`CHECKED` seconds at most, and at once when it was done through this process.
+`LOOK_EVERY` seconds, and at once when it was done through this process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from ivr.errors import BadInput
 
 log = logging.getLogger(__name__)
 SESSION_LASTS: Final = 12 * 3600.0  # a shift and a bit; then the password is asked again
-CHECKED: Final = 3.0  # seconds a session is believed without asking the database
+LOOK_EVERY: Final = 3.0  # seconds between two looks at what became of all sessions, in one query
+TRUSTED: Final = 12.0  # seconds a session is believed without that: the database is slow or away
 USED_EVERY: Final = 60.0  # seconds between two notes of a token's last use
 MOST_KNOWN: Final = 5_000
 API_PREFIX: Final = "santral_"
@@ -102,7 +103,7 @@ class Accounts:
         """Notice soon what was done to sessions elsewhere: revoked, over, its user disabled.
         Never returns."""
         while True:
-            await asyncio.sleep(CHECKED)
+            await asyncio.sleep(LOOK_EVERY)
             try:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
@@ -200,7 +201,7 @@ class Accounts:
     async def _look(self, hashed: str, kind: str, secret: str) -> Session | None:
         known = self._known.get(hashed)
         now = self._clock()
-        if known is not None and now - known.checked < CHECKED:
+        if known is not None and now - known.checked < TRUSTED:
             return self._if_not_over(known.session)
         found = await self.people.token(hashed)
         if found is None or found[0].kind != kind or not _good(*found, now):
