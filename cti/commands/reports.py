@@ -29,11 +29,13 @@ REPORTS: Final = """examples:
   santral reports forget-demo        take the demo's thirty days of calls away
 """
 BY: Final = ("quarter", "hour", "day", "week", "month", "weekday", "hour_of_day", "total")
-FILTERS: Final = ("queue", "agent", "caller", "flow", "version", "line", "direction", "language")
+FILTERS: Final = (
+    "queue", "agent", "campaign", "caller", "flow", "version", "line", "direction", "language",
+)  # fmt: skip
 
 
 def add_commands(commands: Any) -> None:
-    names = "calls, queues, agents, steps, surveys, busiest, callers, worst"
+    names = "calls, queues, agents, steps, outbound, surveys, busiest, callers, worst"
     report = commands.add_parser(
         "report", help="what the calls add up to: calls, queues, agents, steps, surveys, …",
         epilog=EXAMPLES.format(names=names), formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cti.reports import agents, busiest, callers, calls, queues, steps, surveys, worst
+from cti.reports import agents, busiest, callers, calls, outbound, queues, steps, surveys, worst
 from cti.reports.query import Query, behind
 from cti.reports.table import Table
 from ivr.errors import BadInput
@@ -25,7 +25,9 @@ class Report:
     timed: bool = False
 
 
-_MODULES: Final = (calls, queues, agents, steps, surveys, busiest, callers, worst)
+_MODULES: Final = (
+    calls, queues, agents, steps, outbound, surveys, busiest, callers, worst,
+)  # fmt: skip
 REPORTS: Final[Mapping[str, Report]] = {
     module.NAME: Report(module.NAME, module.TITLE, module.report, module in (calls, queues))
     for module in _MODULES
@@ -56,4 +58,6 @@ async def calls_behind(
     """The ids of the calls that a cell counts: the row's `where` and the column's together."""
     of = {"queues": "visits", "agents": "visits", "steps": "steps"}.get(find(name).name, "calls")
     async with engine.connect() as connection:
+        if name == outbound.NAME:
+            return await outbound.calls_behind(connection, query, where, limit)
         return await behind(connection, query, of, where, limit)

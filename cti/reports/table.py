@@ -6,7 +6,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+<<<<<<< HEAD
 from datetime import datetime
+=======
+from decimal import Decimal
+>>>>>>> 9449b2d (santral report outbound: campaigns by their orders' ends and the money confirmed; a recount agrees, clock change included)
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -60,8 +64,8 @@ class Table:
                 }
                 for column in self.columns
             ],
-            "rows": [{"values": dict(row.values), "where": dict(row.where)} for row in self.rows],
-            "total": None if self.total is None else dict(self.total.values),
+            "rows": [{"values": _plain(row), "where": dict(row.where)} for row in self.rows],
+            "total": None if self.total is None else _plain(self.total),
         }
 
     def to_csv(self, language: str = "en") -> str:
@@ -119,6 +123,14 @@ def _styled(sheet: Any, value: Any, **style: Any) -> Any:
     for name, wanted in style.items():
         setattr(cell, name, wanted)
     return cell
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """For JSON: amounts as text, so that they stay exact."""
+    return {
+        name: str(value) if isinstance(value, Decimal) else value
+        for name, value in row.values.items()
+    }
 
 
 def _cell(value: Any) -> Any:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Float, Integer, Numeric, String, cast, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.models import (
@@ -20,6 +20,7 @@ from cti.db.models import (
     outbox,
     recordings,
 )
+from cti.db.money import order_currency, order_hundredths
 from cti.services.notifier import DESK
 
 MOST: Final = 500  # of each kind
@@ -107,8 +108,9 @@ class TimelineStore:
 
     async def money(self, result: str, since: datetime) -> Mapping[str, Mapping[str, Decimal]]:
         """What the orders come to whose jobs had a result since then: by campaign and currency."""
-        amount, currency = self._parts()
         c = outbound_jobs.c
+        amount = order_hundredths(c.facts, self._engine.dialect.name)
+        currency = order_currency(c.facts)
         query = select(c.campaign, currency, func.sum(amount)).where(
             c.result == result, c.closed_at >= since
         )
@@ -117,17 +119,8 @@ class TimelineStore:
             rows = await connection.execute(query.group_by(c.campaign, currency))
             for campaign, unit, cents in rows:
                 if cents is not None:
-                    made.setdefault(campaign, {})[unit or ""] = Decimal(int(cents)) / 100
+                    made.setdefault(campaign, {})[unit or ""] = Decimal(int(cents)).scaleb(-2)
         return made
-
-    def _parts(self) -> tuple[Any, Any]:
-        """The order's total in hundredths, and its currency, out of a job's facts."""
-        order = outbound_jobs.c.facts["order"]
-        total, currency = order["total"]["$decimal"], order["currency"].as_string()
-        if self._engine.dialect.name == "postgresql":
-            return cast(func.round(cast(total.as_string(), Numeric()) * 100), BigInteger), currency
-        hundredths = func.round(cast(total.as_string(), Float()) * 100)
-        return cast(hundredths, Integer), cast(currency, String)
 
 
 def _of_job(row: Any) -> list[Happening]:
