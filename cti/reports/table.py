@@ -6,11 +6,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-<<<<<<< HEAD
 from datetime import datetime
-=======
 from decimal import Decimal
->>>>>>> 9449b2d (santral report outbound: campaigns by their orders' ends and the money confirmed; a recount agrees, clock change included)
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -101,7 +98,7 @@ class Table:
 
 FORMATS: Final[Mapping[str, str]] = {
     "seconds": "[h]:mm:ss", "percent": "0.0%", "number": "0.00", "moment": "yyyy-mm-dd hh:mm",
-    "count": "0",
+    "count": "0", "money": "#,##0.00",
 }  # fmt: skip
 
 
