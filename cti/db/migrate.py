@@ -6,7 +6,9 @@ moment one migrates and the others wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +18,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.engine import BEGIN
 from cti.db.models import metadata
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
-LOCK: Final = 0x5A_4E_54_52_41_4C  # of pg_advisory_xact_lock; any number that nobody else uses
+LOCK: Final = 0x5A_4E_54_52_41_4C  # an advisory lock's; any number that nobody else uses
+LONGEST: Final = 600.0  # seconds that somebody else may migrate
 
 
 def configuration() -> Config:
@@ -41,14 +45,17 @@ def revisions() -> list[str]:
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Go up to a revision; nothing happens when the database is there already."""
-    if revision == "head" and await current(engine) == revisions()[-1]:
-        return
-    await _run(engine, lambda config: command.upgrade(config, revision))
+
+    async def go_up() -> None:
+        if revision != "head" or await current(engine) != revisions()[-1]:
+            await _run(engine, lambda config: command.upgrade(config, revision))
+
+    await _in_turn(go_up)
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
     """Go down to a revision (`-1` for one step, `base` for an empty database)."""
-    await _run(engine, lambda config: command.downgrade(config, revision))
+    await _in_turn(lambda: _run(engine, lambda config: command.downgrade(config, revision)))
 
 
 async def current(engine: AsyncEngine) -> str | None:
@@ -67,6 +74,23 @@ async def differences(engine: AsyncEngine) -> list[Any]:
         )
 
 
+class _Busy(Exception):
+    """Somebody else migrates."""
+
+
+async def _in_turn(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it once nobody else is at it, however long that takes, up to `LONGEST` seconds."""
+    until = time.monotonic() + LONGEST
+    while True:
+        try:
+            return await work()
+        except (_Busy, OperationalError) as error:
+            busy = isinstance(error, _Busy) or "locked" in str(error.orig)
+            if not busy or time.monotonic() > until:
+                raise
+        await asyncio.sleep(0.1)
+
+
 async def _run(engine: AsyncEngine, work: Callable[[Config], None]) -> None:
     def run(sync: Connection) -> None:
         config = configuration()
@@ -76,5 +100,8 @@ async def _run(engine: AsyncEngine, work: Callable[[Config], None]) -> None:
     alone = engine.execution_options(**{BEGIN: "IMMEDIATE"})
     async with alone.begin() as connection:
         if connection.dialect.name == "postgresql":
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            # Asked for, not waited for: a statement may not take as long as a migration.
+            lock = text("SELECT pg_try_advisory_xact_lock(:lock)")
+            if not await connection.scalar(lock, {"lock": LOCK}):
+                raise _Busy
         await connection.run_sync(run)

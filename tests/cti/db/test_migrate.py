@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
@@ -39,6 +41,25 @@ async def test_down_to_nothing_leaves_nothing(empty_engine: AsyncEngine) -> None
     await migrate.upgrade(empty_engine)
     await migrate.downgrade(empty_engine, "base")
     assert await tables(empty_engine) == {"alembic_version"}
+
+
+async def test_another_ones_migration_is_waited_for_longer_than_any_lock(tmp_path: Path) -> None:
+    """On a busy machine it takes longer than a writer waits for another."""
+    path = tmp_path / "santral.db"
+    engine = open_engine(f"sqlite:///{path}", busy=0.05)
+    await migrate.upgrade(engine, migrate.revisions()[0])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        task = asyncio.create_task(migrate.upgrade(engine))
+        await asyncio.wait({task}, timeout=0.5)
+        assert not task.done()
+        other.execute("ROLLBACK")
+        await task
+        assert await migrate.differences(engine) == []
+    finally:
+        other.close()
+        await engine.dispose()
 
 
 async def test_two_processes_migrating_at_once_wait_for_each_other(empty_url: str) -> None:
