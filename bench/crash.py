@@ -44,9 +44,9 @@ from ivr.errors import CallOver, NotInTime
 from ivr.flow.folder import load_folder
 from ivr.prompts.opening import PromptSettings, open_prompts
 
-LONGEST_CALL: Final = 240.0
+LONGEST_CALL: Final = 400.0
 DRAINED_WITHIN: Final = 60  # seconds
-PATIENCE: Final = 7.0  # seconds that an engine is given to come by the place of its death
+PATIENCE: Final = 9.0  # seconds that an engine is given to come by the place of its death
 EVERYTHING: Final = 25  # each so many kills, the keeper and all processes are killed
 STEPS: Final = ("welcome", "main", "ask_number", "find", "count", "post", "event", "tell", "bye")
 SPOKEN: Final = ("welcome", "main", "ask_number", "tell")
@@ -117,8 +117,15 @@ class Campaign:
     """One run: `callers` calling all the time, `kills` kills."""
 
     def __init__(
-        self, demo: Demo, sounds: Sounds, posted: list[str], kills: int, callers: int
+        self,
+        demo: Demo,
+        sounds: Sounds,
+        posted: list[str],
+        kills: int,
+        callers: int,
+        seconds: float = 3600.0,
     ) -> None:
+        self.seconds = seconds
         self.demo, self.sounds, self.posted = demo, sounds, posted
         self.kills, self.callers = kills, callers
         self.report = Report()
@@ -149,7 +156,8 @@ class Campaign:
         folder = self.demo.settings.state / "mortal"
         folder.mkdir(exist_ok=True)
         schedule = plans(chance)
-        while self.report.kills < self.kills:
+        until = self._began + self.seconds
+        while self.report.kills < self.kills and time.monotonic() < until:
             (folder / "new").write_text(next(schedule))
             (folder / "new").rename(folder / "next")
             await self._kill_one(chance)
@@ -167,6 +175,7 @@ class Campaign:
         engine, report = self.demo.engine, self.report
         before, dead = len(engine.returns), len(engine.deaths)
         if (report.kills + 1) % EVERYTHING == 0:
+            (self.demo.settings.state / "mortal" / "next").unlink(missing_ok=True)
             await asyncio.sleep(chance.uniform(0.2, 2.0))
             self.deaths.append(time.monotonic())
             await engine.kill()
@@ -317,20 +326,23 @@ async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncI
             yield demo
 
 
-async def campaign(kills: int, callers: int) -> Report:
+async def campaign(kills: int, callers: int, seconds: float) -> Report:
     posted: list[str] = []
     with tempfile.TemporaryDirectory(prefix="santral-crash-") as folder:
         async with bench_demo(Path(folder), posted, engine_module="bench.mortal") as demo:
-            return await Campaign(demo, await sounds_of(demo), posted, kills, callers).run()
+            return await Campaign(
+                demo, await sounds_of(demo), posted, kills, callers, seconds
+            ).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="santral bench crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--callers", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=60.0, help="kill no longer than that")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
-    report = asyncio.run(campaign(parsed.kills, parsed.callers))
+    report = asyncio.run(campaign(parsed.kills, parsed.callers, parsed.minutes * 60))
     if parsed.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:

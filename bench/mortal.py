@@ -25,6 +25,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,9 @@ STAGES: Final[dict[str, tuple[type, str]]] = {
     "orphan": (Drain, "_orphan"),
 }
 DURING: Final = 0.6  # seconds into a step
+# Seconds without death, so that calls get on: callers are told of the interruption for three.
+CALM: Final = 3.5
+AT_THE_START: Final = frozenset({"migration", "orphan", "history", "lines_of", "remove"})
 REVISION: Final = '''"""A migration that the kill campaign made up."""
 
 from alembic import op
@@ -84,10 +88,14 @@ class Death:
             self.plan = taken.read_text().strip()
         self.place, self.when, number = (self.plan or "::0").split(":")
         self._number, self._count = int(number), itertools.count(1)
+        early = self.place in AT_THE_START
+        self._after = time.monotonic() + (0.0 if early else CALM)
 
     def due(self, place: str, when: str) -> bool:
         """Whether it is time to die here. Counts the times that we were here."""
-        return (place, when) == (self.place, self.when) and next(self._count) == self._number
+        if (place, when) != (self.place, self.when) or time.monotonic() < self._after:
+            return False
+        return next(self._count) == self._number
 
     def come(self) -> None:
         file = os.open(self._folder / "died", os.O_WRONLY | os.O_APPEND | os.O_CREAT)

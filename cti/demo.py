@@ -180,6 +180,7 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
     return {
         "SANTRAL_STATE": str(settings.state),
         "SANTRAL_DATABASE_URL": settings.database_url,
+        "SANTRAL_LOOKUP_DATABASE_URL": settings.lookup_database_url,
         "SANTRAL_SCENARIOS": str(settings.scenarios),
         "SANTRAL_SOUNDS": str(settings.sounds),
         "SANTRAL_PROMPT_CACHE": str(settings.prompts),

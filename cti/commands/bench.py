@@ -15,6 +15,7 @@ BENCHES: Final = {
     "calls": "CPU per call against the native dialplan and a bare panoramisk script",
     "pop": "AgentCalled to the agent's page, with 200 desks and connections that are cut",
     "crash": "the engine killed again and again under live calls",
+    "outage": "PostgreSQL stopped for a minute under live calls",
     "speech": "accuracy, refusal, latency and barge-in of speech recognition",
     "journal": "CPU per event; --outage stops the database for a while",
     "lookup": "CPU per lookup",
