@@ -51,7 +51,7 @@ from ivr.events import Entry
 from ivr.services import Notifier
 
 TICK: Final = 0.25  # seconds between two looks for what is due
-AHEAD: Final = timedelta(seconds=1)  # how far ahead of its moment an attempt is claimed
+AHEAD: Final = timedelta(seconds=2)  # how far ahead of its moment an attempt is claimed
 BATCH: Final = 200
 AGAIN: Final = timedelta(seconds=30)  # until a trunk that took no call is tried again
 FENCE: Final = 5.0  # seconds from the intent within which Asterisk has to be asked, or is not

@@ -12,7 +12,7 @@ from cti.db.store.dialling import Claim, DiallingStore, Next
 from cti.db.store.outbound import NEVER, Attempt, Job, OutboundStore
 from cti.dialler import policy
 from cti.dialler.campaigns import Campaign, Campaigns, Outcome
-from cti.dialler.intake import clauses_to_json, customer_of, history_of
+from cti.dialler.intake import clauses_to_json, known_of
 from cti.dialler.outcomes import UNREACHABLE, Result, talked
 from cti.dialler.policy import Clause, Dialled, Verdict
 from ivr.errors import SantralError
@@ -104,10 +104,9 @@ class Following:
         self, job: Job, campaign: Campaign, now: datetime, turn: datetime
     ) -> policy.Decision:
         """Of the campaign's claimed calls those count whose turn is before `turn`."""
-        history = await history_of(self._outbound, job.phone, job.campaign, campaign, now, turn)
+        known = await known_of(self._outbound, job, job.campaign, campaign, now, turn)
         event = policy.Event(job.event_key, job.event, job.event_at, job.facts)
-        customer = customer_of(job, await self._outbound.lists_of(job.phone, now))
-        return policy.plan(event, customer, history, job.campaign, campaign, now)
+        return policy.plan(event, *known, job.campaign, campaign, now)
 
     async def _after(
         self, attempt: Attempt, job: Job, outcome: Outcome, begun: datetime, result: Result,
@@ -122,11 +121,10 @@ class Following:
             gone = [Clause("campaign", False, f"there is no campaign '{job.campaign}' now")]
             return Next("never", clauses_to_json(gone), None, "done",
                         result.result or UNREACHABLE, details)  # fmt: skip
-        history = await history_of(self._outbound, job.phone, job.campaign, campaign, now)
+        customer, history = await known_of(self._outbound, job, job.campaign, campaign, now)
         others = tuple(call for call in history.calls if call.at != begun)
         this = Dialled(begun, job.event_key, job.campaign, outcome)
         event = policy.Event(job.event_key, job.event, job.event_at, job.facts)
-        customer = customer_of(job, await self._outbound.lists_of(job.phone, now))
         known = policy.History((*others, this), history.campaign)
         decided = policy.plan(event, customer, known, job.campaign, campaign, now)
         reasons = clauses_to_json(decided.reasons)

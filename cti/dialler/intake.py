@@ -170,8 +170,7 @@ class Intake:
     async def _job(self, event: NewEvent, name: str, campaign: Campaign, now: datetime) -> NewJob:
         made = policy.plan(
             policy.Event(event.key, event.name, event.at, event.facts),
-            customer_of(event, await self._store.lists_of(event.phone, now)),
-            await history_of(self._store, event.phone, name, campaign, now),
+            *await known_of(self._store, event, name, campaign, now),
             name, campaign, now,
         )  # fmt: skip
         trunk = self._campaigns()
@@ -214,27 +213,22 @@ def customer_of(job: Job | NewEvent, lists: frozenset[str]) -> policy.Customer:
     )
 
 
-async def history_of(
+async def known_of(
     store: OutboundStore,
-    phone: str,
+    job: Job | NewEvent,
     name: str,
     campaign: Campaign,
     now: datetime,
     turn: datetime | None = None,
-) -> History:
-    """What was dialled, as the policy asks. A call whose end is not known counts as unknown; of
-    those about to be dialled the ones count whose turn is before `turn`."""
-    ours = zone_of(campaign.window.zone)
-    day = now.astimezone(ours).date()
-    calls = await store.calls_to(phone, now)
-    count = await store.dialled_on(name, day, ours, turn)
-    return History(
-        tuple(
-            policy.Dialled(c.at, c.event, c.campaign, Outcome(c.outcome or Outcome.UNKNOWN))
-            for c in calls
-        ),
-        {day: count},
+) -> tuple[policy.Customer, History]:
+    """The customer and what was dialled, as the policy asks. A call whose end is not known counts
+    as unknown; of those about to be dialled the ones count whose turn is before `turn`."""
+    known = await store.known(job.phone, name, now, zone_of(campaign.window.zone), turn)
+    calls = tuple(
+        policy.Dialled(c.at, c.event, c.campaign, Outcome(c.outcome or Outcome.UNKNOWN))
+        for c in known.calls
     )
+    return customer_of(job, known.lists), History(calls, {known.day: known.count})
 
 
 def clauses_to_json(reasons: Sequence[Clause]) -> list[Mapping[str, Any]]:

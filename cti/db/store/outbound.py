@@ -142,6 +142,16 @@ class Listed:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The lists a number stands on, the calls dialled to it, and the campaign's calls of a day."""
+
+    lists: frozenset[str]
+    calls: Sequence[DialledCall]
+    day: date
+    count: int
+
+
 _JOB: Final = [outbound_jobs.c[part.name] for part in fields(Job)]
 _ATTEMPT: Final = [outbound_attempts.c[part.name] for part in fields(Attempt)]
 _LISTED: Final = [do_not_call.c[part.name] for part in fields(Listed)]
@@ -308,6 +318,20 @@ class OutboundStore:
         )
         async with self._reader.connect() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def known(
+        self, phone: str, campaign: str, now: datetime, zone: ZoneInfo,
+        turn: datetime | None = None,
+    ) -> Known:  # fmt: skip
+        """What decides about a call, read in one go."""
+        day = now.astimezone(zone).date()
+        async with self._reader.connect() as connection:
+            return Known(
+                await lists_of(connection, phone, now),
+                await calls_to(connection, phone, now),
+                day,
+                await dialled_on(connection, campaign, day, zone, turn),
+            )
 
     async def lists_of(self, phone: str, now: datetime) -> frozenset[str]:
         """The do-not-call lists that a number stands on."""
