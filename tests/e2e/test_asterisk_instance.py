@@ -99,7 +99,8 @@ async def test_two_instances_run_side_by_side(start_asterisk: StartAsterisk) -> 
 async def test_no_other_account_can_read_what_it_writes(start_asterisk: StartAsterisk) -> None:
     asterisk = await start_asterisk()
     for path in asterisk.settings.directory.rglob("*"):
-        assert path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) == 0, path
+        if not path.is_symlink():  # those lead to the installation's own sounds and files
+            assert path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) == 0, path
 
 
 async def test_it_ends_in_good_order_and_can_start_again(

@@ -233,7 +233,7 @@ async def test_a_callback_from_key_to_talk(line: Asterisk, tmp_path: Path) -> No
     floor = the_floor.Floor(bus, NoRecords(), history)
     async with opened(line) as here, here.engine(into("first", timeout="9")):
         callbacks = Callbacks(
-            here.bridge, floor, bus, QUEUES, lambda _: "Local/answers@test-agent/n",
+            here.bridge, floor, bus, lambda: QUEUES, lambda _: "Local/answers@test-agent/n",
             KeepInFile(tmp_path / "callbacks.json"),
         )  # fmt: skip
 

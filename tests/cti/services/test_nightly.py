@@ -90,7 +90,10 @@ async def test_it_runs_by_itself_each_kind_by_its_days(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert (await kept(engine))[0] == ["", "+905321112233"]
-    assert json.loads((tmp_path / "retention.json").read_text())["gone"] == {"personal": 1, "requests": 0}
+    assert json.loads((tmp_path / "retention.json").read_text())["gone"] == {
+        "personal": 1,
+        "requests": 0,
+    }
 
 
 async def test_a_database_that_is_away_is_tried_again(tmp_path: Path) -> None:
