@@ -70,6 +70,8 @@ class Floor:
         self._bus, self._records, self._history = bus, records, history
         self._listeners = tuple(listeners)
         self._stories: dict[str, Story] = {}
+        self._untold: dict[str, list[ivr.Entry]] = {}
+        """What is not yet in the stories, by call."""
         self._cards: dict[str, tuple[float, Card]] = {}
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._pops: dict[str, Pop] = {}
@@ -90,15 +92,26 @@ class Floor:
 
     def card(self, call: str) -> Card | None:
         """The customer of a call, when our records have answered."""
-        story = self._stories.get(call)
+        story = self._story(call)
         return self._card(customer_number(story)) if story else None
 
     def story(self, call: str) -> Story | None:
-        return self._stories.get(call)
+        return self._story(call)
+
+    def _story(self, call: str) -> Story | None:
+        """The story so far. Most calls never reach a person: theirs is put together only when
+        somebody asks."""
+        story = self._stories.get(call)
+        if untold := self._untold.pop(call, None):
+            story = story or Story(call)
+            for entry in untold:
+                story = fold(story, entry)
+            self._stories[call] = story
+        return story
 
     def continues(self, call: str, earlier: str) -> None:
         """`call` (a call-back) goes on where `earlier` ended: its pops tell the earlier story."""
-        story = self._stories.get(earlier)
+        story = self._story(earlier)
         if story is not None:
             self._stories[call] = replace(story, call=call, over=False)
         else:
@@ -129,17 +142,20 @@ class Floor:
 
     def on_entry(self, entry: ivr.Entry) -> None:
         """A conversation told something, through the journal."""
-        story = self._stories.get(entry.call)
-        if story is None:
-            if len(self._stories) >= MOST_STORIES:
-                self._stories.pop(next(iter(self._stories)))
-            story = Story(entry.call)
-        story = self._stories[entry.call] = fold(story, entry)
+        call, event = entry.call, entry.event
+        untold = self._untold.get(call)
+        if untold is None:
+            if len(self._stories) + len(self._untold) >= MOST_STORIES:
+                stories = self._stories or self._untold
+                stories.pop(next(iter(stories)))
+            untold = self._untold[call] = []
+        untold.append(entry)
         self.live, changes = told(self.live, entry)
-        if isinstance(entry.event, ivr.CallStarted | ivr.Transferred):
+        if isinstance(event, ivr.CallStarted | ivr.Transferred) and (story := self._story(call)):
             self._prefetch(customer_number(story))
         self._publish(changes)
-        self._drop_story(entry.call)
+        if isinstance(event, ivr.CallEnded):
+            self._drop_story(call, ended=True)
 
     def _publish(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -170,9 +186,11 @@ class Floor:
             self._told[change.key] = now
 
     def _drop_story(self, call: str, *, ended: bool = False) -> None:
-        story = self._stories.get(call)
-        if story is not None and (story.over or ended) and call not in self.live.calls:
-            del self._stories[call]
+        if call in self.live.calls:
+            return
+        if ended or ((story := self._story(call)) is not None and story.over):
+            self._stories.pop(call, None)
+            self._untold.pop(call, None)
 
     # --- pops
 
@@ -190,7 +208,7 @@ class Floor:
     def _called(self, event: ami.AgentCalled) -> None:
         call = event.channel.call or event.channel.linked_id
         known = self.live.calls.get(call)
-        story = self._stories.get(call)
+        story = self._story(call)
         number = customer_number(story) if story else event.channel.caller
         self._show(pop(event, story, self._card(number), known.joined if known else 0.0))
         self._complete(event.dest.unique_id, number)
@@ -204,7 +222,7 @@ class Floor:
             return
         known = self.live.legs.get(leg.unique_id)
         call = known.call if known else leg.call or leg.linked_id
-        story = self._stories.get(call)
+        story = self._story(call)
         main = self.live.legs.get(self.live.calls[call].main) if call in self.live.calls else None
         number = customer_number(story) if story else main.caller if main else event.channel.caller
         self._show(direct_pop(event.at, event.channel, leg, story, self._card(number)))
@@ -256,7 +274,7 @@ class Floor:
                 main = shown.get(call.main) if call else None
                 if call is None or main is None or leg in self._pops or leg == call.main:
                     continue
-                found = direct_pop(event.at, main, shown[leg], self._stories.get(call.id), None)
+                found = direct_pop(event.at, main, shown[leg], self._story(call.id), None)
                 state = PopState.ANSWERED if self.live.legs[leg].up else PopState.RINGING
                 self._show(revised(found, state=state, agent_name=agent.name))
                 self._complete(leg, found.caller)
@@ -293,7 +311,7 @@ class Floor:
 
     async def _fill(self, leg: str, number: str) -> None:
         found = self._pops[leg]
-        story = self._stories.get(found.call) or await self._read(found.call)
+        story = self._story(found.call) or await self._read(found.call)
         if story is not None:
             number = customer_number(story) or number
         self._prefetch(number)

@@ -236,3 +236,26 @@ async def test_a_story_lasts_as_long_as_the_call_and_no_longer() -> None:
     assert [station.step for station in shown[0].path] == ["menu"]
     assert desk.floor.story(CALL) is None
     await desk.floor.close()
+
+
+async def test_a_story_is_put_together_when_somebody_asks() -> None:
+    """Most calls never reach a person: the second asking has only what came since."""
+    desk = Desk()
+    started = ivr.CallStarted("order_line", "v1", "tr", "+905321112233", "100")
+    entries = [
+        ivr.Entry("c1", 1, 1.0, started),
+        ivr.Entry("c1", 2, 2.0, ivr.StepEntered("order_line", "main", "menu", "start")),
+        ivr.Entry("c1", 3, 3.0, ivr.VariableSet("number", "1234")),
+    ]
+    for entry in entries:
+        desk.floor.on_entry(entry)
+    story = desk.floor.story("c1")
+    assert story is not None
+    assert [station.step for station in story.path] == ["main"]
+    desk.floor.on_entry(ivr.Entry("c1", 4, 4.0, ivr.StepEntered("order_line", "find", "lookup")))
+    later = desk.floor.story("c1")
+    assert later is not None
+    assert [station.step for station in later.path] == ["main", "find"]
+    assert later.variables == {"number": "1234"}
+    assert later.last_sequence == 4
+    await desk.floor.close()
