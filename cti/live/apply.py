@@ -369,7 +369,10 @@ def _resumed(draft: Draft, id: str, _: ivr.CallResumed) -> None:
 
 
 def _step(draft: Draft, id: str, event: ivr.StepEntered) -> None:
-    draft.change(id, flow=event.flow, step=event.step, step_type=event.type)
+    call = draft.calls.get(id)
+    if call is not None:  # its phase stays what it is: no need to look at that
+        now = replace(call, flow=event.flow, step=event.step, step_type=event.type)
+        draft.calls.put(id, now)
 
 
 def _language(draft: Draft, id: str, event: ivr.LanguageChosen) -> None:
