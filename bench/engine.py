@@ -154,10 +154,10 @@ async def measure(made: Stage, layer: str) -> dict[str, Any]:
 async def memory(made: Stage) -> dict[str, Any]:
     """Kilobytes a call takes, with so many held in their first prompt at once.
 
-    As many have been there before: what the process keeps for good is not the calls'.
+    What the process allocates on the way to so many, and keeps, counts as theirs.
     """
     async with served(made, "all") as (pid, plan):
-        failed = await call(replace(plan, calls=HELD, rate=200.0))
+        failed = await call(replace(plan, calls=WARM_UP))
         await asyncio.sleep(SETTLE)
         process = psutil.Process(pid)
         idle = process.memory_full_info().uss

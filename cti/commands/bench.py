@@ -14,6 +14,7 @@ from ivr.errors import BadInput
 BENCHES: Final = {
     "calls": "CPU per call against the native dialplan and a bare panoramisk script",
     "pop": "AgentCalled to the agent's page, with 200 desks and connections that are cut",
+    "engine": "the engine alone: CPU per call by part of it, and memory per call",
     "crash": "the engine killed again and again under live calls",
     "outage": "PostgreSQL stopped for a minute under live calls",
     "speech": "accuracy, refusal, latency and barge-in of speech recognition",
