@@ -2,8 +2,8 @@
 
 Callers keep calling and do what they are asked. The engine dies before, during and after each step
 of a call, around each await of the journal and each effect, in the middle of a write, while it
-drains what another has left, and in migrations (`bench/mortal.py`); now and then all of its
-processes are killed at once. Another one takes over. Then the journal, the world and the callers
+drains what another has left, and in migrations (`bench/mortal.py`); with `--everything` all of its
+processes at once, now and then. Another one takes over. Then the journal, the world and the callers
 are asked whether anything was lost, doubled, reordered or done twice, whether every caller heard
 their answer, and how long they waited for the next prompt.
 
@@ -47,10 +47,10 @@ from ivr.prompts.opening import PromptSettings, open_prompts
 LONGEST_CALL: Final = 400.0
 DRAINED_WITHIN: Final = 60  # seconds
 PATIENCE: Final = 9.0  # seconds that an engine is given to come by the place of its death
-EVERYTHING: Final = 25  # each so many kills, the keeper and all processes are killed
 STEPS: Final = ("welcome", "main", "ask_number", "find", "count", "post", "event", "tell", "bye")
 SPOKEN: Final = ("welcome", "main", "ask_number", "tell")
 EFFECTS: Final = ("update", "http", "notify")
+APOLOGY: Final = "santral_apology"
 ANSWERS: Final = {"choose": "1", "key_it": f"{ORDER}#"}
 LINES: Final = "lines: {}\ndefault: {flow: crash, language: en}\n"
 QUERY: Final = """
@@ -72,6 +72,7 @@ class Report:
     killed_by_plan: dict[str, int] = field(default_factory=dict)
     kills_of_everything: int = 0
     calls: int = 0
+    to_people: int = 0  # the dialplan gave up on the engine: an apology, and the fallback queue
     unanswered: int = 0  # the caller did not hear the end of the call
     left_channels: int = 0
     findings: Findings = field(default_factory=Findings)
@@ -85,13 +86,15 @@ class Report:
         found = asdict(self.findings)
         wrong = sum(n for name, n in found.items() if name not in {"resumed", "torn_lines"})
         median = self.waits.to_dict("wait")["wait_median"]
-        return not (wrong or self.unanswered or self.left_channels) and median <= 1.0
+        away = self.unanswered or self.to_people or self.left_channels
+        return not (wrong or away) and median <= 1.0
 
     def to_dict(self) -> dict[str, object]:
         return {
             "good": self.good, "kills": self.kills,
             "kills_of_everything": self.kills_of_everything, "calls": self.calls,
-            "unanswered": self.unanswered, "left_channels": self.left_channels,
+            "to_people": self.to_people, "unanswered": self.unanswered,
+            "left_channels": self.left_channels,
             **asdict(self.findings), **self.waits.to_dict("wait"),
             **self.raw.to_dict("return_to_prompt"), **self.silences.to_dict("silence"),
             "measured": len(self.waits.values),
@@ -124,7 +127,9 @@ class Campaign:
         kills: int,
         callers: int,
         seconds: float = 3600.0,
+        everything: int = 0,
     ) -> None:
+        self.everything = everything
         self.seconds = seconds
         self.demo, self.sounds, self.posted = demo, sounds, posted
         self.kills, self.callers = kills, callers
@@ -174,7 +179,7 @@ class Campaign:
         """Let the engine die by its plan; where it does not come by that, at any moment."""
         engine, report = self.demo.engine, self.report
         before, dead = len(engine.returns), len(engine.deaths)
-        if (report.kills + 1) % EVERYTHING == 0:
+        if self.everything and (report.kills + 1) % self.everything == 0:
             (self.demo.settings.state / "mortal" / "next").unlink(missing_ok=True)
             await asyncio.sleep(chance.uniform(0.2, 2.0))
             self.deaths.append(time.monotonic())
@@ -221,13 +226,18 @@ class Campaign:
         after = 0.0
         while not call.over:
             asked = {
-                name: until.prompt(self.sounds[name][0], least=0.6, after=after) for name in ANSWERS
+                name: until.prompt(self.sounds[name][0], least=0.6, after=after)
+                for name in (*ANSWERS, APOLOGY)
             }
 
             def which(call: Call, asked: dict[str, object] = asked) -> str | None:
                 return next((name for name, look in asked.items() if look(call)), None)  # type: ignore[operator]
 
             name = await call.wait_for(which, LONGEST_CALL, "a question")
+            if name == APOLOGY:
+                self.report.to_people += 1
+                await call.hangup()
+                return
             await call.press(ANSWERS[name])
             after = call.clock()
 
@@ -299,7 +309,7 @@ async def sounds_of(demo: Demo) -> Sounds:
     prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     made: Sounds = {}
     async with open_prompts(prompts) as opened:
-        for name in (*ANSWERS, "told", "hello", "santral_resumed"):
+        for name in (*ANSWERS, APOLOGY, "told", "hello", "santral_resumed"):
             pieces = flow.prompt(name).template("en").pieces(known)
             files = await opened.files(Utterance(name, "en", pieces, "crash"))
             made[name] = [await asyncio.to_thread(Prompt, file) for file in files]
@@ -326,12 +336,12 @@ async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncI
             yield demo
 
 
-async def campaign(kills: int, callers: int, seconds: float) -> Report:
+async def campaign(kills: int, callers: int, seconds: float, everything: int = 0) -> Report:
     posted: list[str] = []
     with tempfile.TemporaryDirectory(prefix="santral-crash-") as folder:
         async with bench_demo(Path(folder), posted, engine_module="bench.mortal") as demo:
             return await Campaign(
-                demo, await sounds_of(demo), posted, kills, callers, seconds
+                demo, await sounds_of(demo), posted, kills, callers, seconds, everything
             ).run()
 
 
@@ -340,9 +350,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--callers", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=60.0, help="kill no longer than that")
+    parser.add_argument(
+        "--everything",
+        type=int,
+        default=0,
+        metavar="N",
+        help="at each N-th kill the keeper and all processes die at once; the next start imports "
+        "everything, and must not take longer than the dialplan's tries",
+    )
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
-    report = asyncio.run(campaign(parsed.kills, parsed.callers, parsed.minutes * 60))
+    report = asyncio.run(
+        campaign(parsed.kills, parsed.callers, parsed.minutes * 60, parsed.everything)
+    )
     if parsed.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
