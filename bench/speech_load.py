@@ -160,7 +160,10 @@ async def load(loads: Sequence[int], workers: int) -> None:
                 used, after, spent = memory(processes), cpu(processes), loop.time() - began
                 found = await asyncio.gather(*outcomes)
             busy = [(b - a) / spent for a, b in zip(before, after, strict=True)]
-            print(line(calls, found, busy, (used - idle) / calls))
+            told = line(calls, found, busy, (used - idle) / calls)
+            print(told)
+            if "<-" in told:
+                return  # more calls would only bury it
 
 
 def line(calls: int, found: Sequence[Outcome], busy: Sequence[float], each: float) -> str:
@@ -175,7 +178,7 @@ def line(calls: int, found: Sequence[Outcome], busy: Sequence[float], each: floa
     return (
         f"{calls:4} calls: hang-over + {statistics.median(late):4.0f} ms (median), "
         f"{p95:4.0f} ms (95%), {wrong} of {len(late)} wrong; CPU listener {busy[0]:.0%}, "
-        f"workers {sum(busy[1:]):.0%} = {calls / sum(busy):.0f} calls a core; "
+        f"workers {sum(busy[1:]):.0%} = {calls / max(0.01, sum(busy)):.0f} calls a core; "
         f"memory a call {each / 1e3:.0f} kB; callers' audio {own:.0f} ms late (95%){verdict}"
     )
 

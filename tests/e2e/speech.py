@@ -139,7 +139,7 @@ class SpeechLine:
         self.done.clear()
 
     async def until_heard(self, count: int) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):  # a loaded machine takes its time
             while len(self.heard) < count:
                 await asyncio.sleep(0.02)
 
@@ -148,7 +148,7 @@ class SpeechLine:
         await call.until_answered(10)
         return call
 
-    async def finish(self, call: Call, timeout: float = 30.0) -> list[Heard]:
+    async def finish(self, call: Call, timeout: float = 90.0) -> list[Heard]:
         """Wait until the script is done and the call is over."""
         async with asyncio.timeout(timeout):
             await self.done.wait()

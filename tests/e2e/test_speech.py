@@ -181,6 +181,59 @@ async def test_the_speech_object_ends_with_the_call(line: SpeechLine) -> None:
             await asyncio.sleep(0.1)
 
 
+async def test_two_thousand_keys_over_plain_and_speech_questions(line: SpeechLine) -> None:
+    """Random keys at random times, bursts with gaps of 20 ms, ten callers at once: what the
+    questions received is what was keyed, in its order, and nothing twice.
+
+    Asterisk itself may lose one in some thousands (docs/asterisk.md): at most one is borne here.
+    """
+    each, callers, keyed = 200, 10, dict[str, str]()
+
+    async def script(call: AgiCall) -> None:
+        chance = random.Random(call.info.id)
+        one, more = Keys(first=6.0), Keys(4, 4, "", 6.0, 6.0)
+        count = 0
+        while count < each + 4:
+            plain = Question(say("buyurun lütfen seçin"), chance.choice((one, more)), ())
+            asked = replace(plain, words=("evet", "hayır")) if chance.randrange(2) else plain
+            answer = await call.ask(asked)
+            if answer.kind is not HeardKind.KEYS:
+                break
+            count += len(answer.text)
+            keyed[call.info.id] = keyed.get(call.info.id, "") + answer.text
+
+    line.script = script
+    line.done.clear()
+
+    async def caller(number: int) -> str:
+        chance = random.Random(number)
+        call = await line.dial()
+        sent = f"{number:04}"  # whose they are
+        await call.pause(1.0)
+        await call.press(sent, tone_ms=100, gap_ms=60)
+        while len(sent) < each + 4:
+            most = min(chance.randint(1, 16), each + 4 - len(sent))
+            burst = "".join(chance.choices("0123456789", k=most))
+            tone, gap = chance.choice((40, 60, 80, 120)), chance.choice((20, 40, 60, 150))
+            await call.press(burst, tone_ms=tone, gap_ms=gap)
+            sent += burst
+            await asyncio.sleep(chance.random() * 1.5)
+        await call.until_over(60)
+        return sent
+
+    sent = await asyncio.gather(*map(caller, range(callers)))
+    heard = {text[:4]: text for text in keyed.values()}
+    lost, short = 0, list[str]()
+    for one in sent:
+        got = heard.get(one[:4], "")
+        if got != one:
+            short.append(f"sent {one}, heard {got}")
+        rest = iter(one)
+        assert all(key in rest for key in got), f"not in order: sent {one}, heard {got}"
+        lost += len(one) - len(got)
+    assert lost <= 1, "\n".join(short)
+
+
 @pytest.mark.parametrize("keys", [Keys(first=2.5), Keys(4, 4, "", 2.5, 2.5)], ids=["one", "four"])
 async def test_no_key_is_lost_or_doubled_between_questions_with_and_without_speech(
     line: SpeechLine, keys: Keys
