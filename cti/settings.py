@@ -161,9 +161,6 @@ class Settings(BaseModel):
     watchdog: float = Field(
         60.0, ge=0, description="Seconds a standing event loop is borne; then another takes over."
     )
-    otlp_endpoint: str = Field(
-        "", description="Where traces go, one a call: http://collector:4318 (OTLP over HTTP)."
-    )
 
     @field_validator("database_url", "lookup_database_url", "update_database_url")
     @classmethod
