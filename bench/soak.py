@@ -1,7 +1,8 @@
 """`santral soak`: everything at once for a long time, with faults, and then the books are checked.
 
-Callers ring, press keys, hang up in the middle; every so often something breaks: the engine is killed, or stands still, its database is locked, the recogniser
-dies, the Manager's line is cut. At the end nothing may be lost, doubled or left behind.
+Callers ring, press keys, hang up in the middle; every so often something breaks: the engine is
+killed, or stands still, its database is locked, the recogniser dies, the Manager's line is cut. At
+the end nothing may be lost, doubled or left behind.
 
     santral soak --hours 0.5 --rate 2 --fault-every 30
 """
