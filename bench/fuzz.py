@@ -21,7 +21,7 @@ from typing import Any
 from bench.fuzzing.mutate import Mutator
 from bench.fuzzing.targets import CRASHES, TARGETS, Target
 
-SLOW = 1.0  # seconds; nothing a peer sends may hold the event loop for longer
+SLOW = 5.0  # seconds; nothing a peer sends may hold the event loop for longer
 HANG = 20  # seconds after which an input is given up
 MOST_WAYS = 200_000  # the fuzzer's own memory is bounded, too
 GROWTH = 200 * 1024  # kB the process may grow over a campaign

@@ -42,7 +42,7 @@ async def test_every_report_and_what_is_behind_its_cells(page: Page) -> None:
     for name in REPORTS:
         where = f"from={day(3)}&to={day(1)}"
         table = await (await page.get(f"/api/reports/{name}?{where}")).json()
-        assert table["rows"], name
+        assert table["rows"] or name == "outbound", name  # nobody was called
         for row in table["rows"][:3]:
             for column in table["columns"]:
                 if column.get("where") is None or not row["values"][column["key"]]:

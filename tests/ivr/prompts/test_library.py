@@ -323,6 +323,9 @@ async def test_what_asterisk_plays_by_itself(
     assert (out / "en/queue-thankyou.wav").stat().st_ino == kept
 
 
+NOTHING = "{flow: n, languages: [tr, en], start: a, steps: {a: {type: hangup}}}"
+
+
 def test_what_a_flow_needs() -> None:
     flow = load_text(
         """
@@ -347,6 +350,9 @@ def test_what_a_flow_needs() -> None:
         (Utterance("plain", "tr", (Piece("İki."),), "f"), 1),
         (Utterance("plain", "en", (Piece("One."),), "f"), 0),
     ]
-    assert set(needs.pieces) == {("tr", "Beş"), ("tr", "Tutar"), ("tr", "tamam."), ("en", "Sum")}
+    everybodys = set(needs_of([load_text(NOTHING)]).pieces)
+    assert set(needs.pieces) - everybodys == {
+        ("tr", "Beş"), ("tr", "Tutar"), ("tr", "tamam."), ("en", "Sum"),
+    }  # fmt: skip
     assert needs.spelled == {"tr", "en"}
     assert any(w.utterance.prompt == "santral_hold" for w in needs.whole)
