@@ -266,9 +266,9 @@ async def test_every_step_works_in_a_real_call(line: Line, phone: Phone) -> None
     await call.press("1")
     await hears(call, tr["review"], after=pressed + 1.0)
     await call.press("3")
-    await in_queue(line, "backup")  # nobody is in `support`
+    await in_queue(line, "support")
     await hears(call, tr["thanks"])  # two seconds are over: back to the flow
-    await in_queue(line, "backup")  # nobody is in `support`
+    await in_queue(line, "support")
     await call.hangup()
 
     for name in ("hello", "summary"):
