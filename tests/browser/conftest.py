@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from cti.asterisk import find_asterisk, find_espeak
 from cti.demo import Demo, demo_running
 from cti.settings import Settings
+from cti.web.bundling import bundle
 from ivr.errors import CannotInstall
 from tests.browser.network import own_network
 
@@ -32,8 +35,20 @@ def chromium() -> str:
     pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def provisions(chromium: str) -> None:
+    """What is fetched once for a checkout, while the world can still be reached."""
+    state = Settings.from_environment().state
+    try:
+        await find_asterisk(state, print)
+        await find_espeak(state, print)
+        await asyncio.to_thread(bundle, state / "pages", print)
+    except CannotInstall as reason:
+        pytest.skip(str(reason))
+
+
 @pytest.fixture(scope="session")
-def network() -> Iterator[None]:
+def network(provisions: None) -> Iterator[None]:
     """Inside, sound can flow between a page and Asterisk."""
     try:
         inside = own_network()

@@ -51,7 +51,7 @@ class Shown:
 
 
 @pytest.fixture
-async def shown(chromium: str, tmp_path: Path) -> AsyncIterator[Any]:
+async def shown(chromium: str, provisions: None, tmp_path: Path) -> AsyncIterator[Any]:
     from playwright.async_api import async_playwright
 
     database = tmp_path / "empty.db"
@@ -59,10 +59,9 @@ async def shown(chromium: str, tmp_path: Path) -> AsyncIterator[Any]:
     await upgrade(engine)
     await engine.dispose()
 
-    pages = STATE / "pages"
-    await asyncio.to_thread(bundle, pages / "pages", print)
+    await asyncio.to_thread(bundle, STATE / "pages", print)
     async with (
-        site_room(tmp_path, database, manager=False, shop_api=True, web_pages=pages) as desk,
+        site_room(tmp_path, database, manager=False, shop_api=True, web_pages=STATE) as desk,
         async_playwright() as playwright,
     ):
         running = await playwright.chromium.launch(
