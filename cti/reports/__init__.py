@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cti.reports import agents, busiest, callers, calls, outbound, queues, steps, surveys, worst
-from cti.reports.query import Query, behind
+from cti.reports.names import known, strangers
+from cti.reports.query import FILTERS, Query, behind
 from cti.reports.table import Table
 from ivr.errors import BadInput
 from ivr.flow.finding import meant
@@ -17,21 +18,31 @@ from ivr.flow.finding import meant
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report by its name. `timed`: it has a row for each slot of the query's unit."""
+    """A report by its name. `timed`: it has a row for each slot of the query's unit. `filters` are
+    those that it takes."""
 
     name: str
     title: Mapping[str, str]
     make: Callable[[AsyncConnection, Query], Awaitable[Table]]
     timed: bool = False
+    filters: tuple[str, ...] = ()
 
 
+_OF_CALLS: Final = tuple(name for name in FILTERS if name != "campaign")
+_TAKES: Final[Mapping[str, tuple[str, ...]]] = {
+    agents.NAME: ("agent", "queue"), outbound.NAME: ("campaign", "flow"),
+    surveys.NAME: ("flow", "queue", "agent"),
+}  # fmt: skip
 _MODULES: Final = (
     calls, queues, agents, steps, outbound, surveys, busiest, callers, worst,
 )  # fmt: skip
 REPORTS: Final[Mapping[str, Report]] = {
-    module.NAME: Report(module.NAME, module.TITLE, module.report, module in (calls, queues))
+    module.NAME: Report(
+        module.NAME, module.TITLE, module.report, module in (calls, queues),
+        _TAKES.get(module.NAME, _OF_CALLS),
+    )
     for module in _MODULES
-}
+}  # fmt: skip
 
 
 def find(name: str) -> Report:
@@ -61,3 +72,6 @@ async def calls_behind(
         if name == outbound.NAME:
             return await outbound.calls_behind(connection, query, where, limit)
         return await behind(connection, query, of, where, limit)
+
+
+__all__ = ["REPORTS", "Report", "calls_behind", "find", "known", "make", "strangers"]

@@ -25,9 +25,11 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cti.db.engine import BEGIN
@@ -39,6 +41,7 @@ from cti.db.models import (
     call_steps,
     calls,
     queue_visits,
+    report_names,
     rollup_agents,
     rollup_calls,
     rollup_marks,
@@ -99,7 +102,10 @@ class Rollups:
                 progress(done, count)
         now = self._now()
         async with self._engine.begin() as connection:
-            for table in (rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks):
+            for table in (
+                rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks,
+                report_names,
+            ):  # fmt: skip
                 await connection.execute(delete(table))
             for statement in (_sum_calls(), _sum_steps(), _sum_queues()):
                 await connection.execute(statement)
@@ -107,6 +113,8 @@ class Rollups:
             first = (await connection.execute(select(func.min(agent_spans.c.since)))).scalar()
             if first:
                 await _sum_spans(connection, range(quarter(first), quarter(now) + 1), now)
+            for table in (rollup_calls, rollup_queues, rollup_agents):
+                await _learn(connection, table, None)
             for name in ("calls", "visits", "spans"):
                 await _set_mark(connection, name, now)
         return count
@@ -143,6 +151,7 @@ class Rollups:
                 await connection.execute(delete(table).where(table.c.quarter.in_(dirty)))
                 await connection.execute(statement(dirty))
             await _sum_marks(connection, {quarter(at.timestamp()) for at in marked})
+            await _learn(connection, rollup_calls, dirty)
             await _set_mark(connection, "calls", upto)
         return len(made)
 
@@ -187,6 +196,7 @@ class Rollups:
                 delete(rollup_queues).where(rollup_queues.c.quarter.in_(dirty))
             )
             await connection.execute(_sum_queues(dirty))
+            await _learn(connection, rollup_queues, dirty)
             await _set_mark(connection, "visits", rows[-1].changed)
 
     async def _take_spans(self) -> None:
@@ -198,7 +208,9 @@ class Rollups:
             first = (await connection.execute(earliest)).scalar()
             if first is None:
                 return
-            await _sum_spans(connection, range(quarter(first), quarter(now) + 1), now)
+            quarters = range(quarter(first), quarter(now) + 1)
+            await _sum_spans(connection, quarters, now)
+            await _learn(connection, rollup_agents, quarters)
             await _set_mark(connection, "spans", now)
 
     async def _mark(self, name: str) -> float:
@@ -358,7 +370,22 @@ async def _sum_marks(connection: AsyncConnection, quarters: Iterable[int] | None
         await connection.execute(insert(rollup_marks), rows)
 
 
+async def _learn(
+    connection: AsyncConnection, table: Table, quarters: Iterable[int] | None
+) -> None:
+    """The names that are new in these quarters' sums."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for kind in ("queue", "agent", "flow", "version"):
+        if kind in table.c:
+            new = select(literal(kind), table.c[kind]).distinct()
+            new = new.where(table.c[kind] != "", _within(table.c.quarter, quarters))
+            statement = make(report_names).from_select(["kind", "name"], new)
+            await connection.execute(statement.on_conflict_do_nothing())
+
+
 def _within(column: Column[int], quarters: Iterable[int] | None) -> Any:
+    if isinstance(quarters, range):
+        return and_(column >= quarters.start, column < quarters.stop)
     return column.is_not(None) if quarters is None else column.in_(sorted(set(quarters)))
 
 

@@ -25,6 +25,8 @@ from ivr.errors import BadInput
 
 MOST: Final = 500  # calls in one list
 NAME: Final = "{name:[a-z_]{1,32}}"
+# The filters that the page has a field for, in this order.
+FIELDS: Final = ("queue", "agent", "campaign", "flow", "version", "caller")
 COLUMNS: Final = (
     "call", "began", "seconds", "direction", "line", "caller", "flow", "language", "ending",
     "reason", "queue", "agent", "waited", "talked", "no_inputs", "no_matches", "faults", "mark",
@@ -37,11 +39,16 @@ async def listed(request: web.Request) -> web.StreamResponse:
     return reply(
         {
             "reports": [
-                {"name": one.name, "title": one.title, "timed": one.timed}
+                {
+                    "name": one.name, "title": one.title, "timed": one.timed,
+                    "filters": [name for name in FIELDS if name in one.filters],
+                    "takes": one.filters,
+                }
                 for one in reports.REPORTS.values()
             ],
             "units": [unit for unit in UNITS if unit != "total"],
-            "filters": [name for name in FILTERS if name != "campaign"],
+            "filters": FILTERS,
+            "choices": await reports.known(here.database),
             "demo": await demo_history.is_there(here.database),
             "zone": here.settings.time_zone,
         }
@@ -60,6 +67,7 @@ async def table(request: web.Request) -> web.StreamResponse:
         | {
             "from": query.period.start.timestamp(), "to": query.period.end.timestamp(),
             "before": None if before.total is None else dict(before.total.values),
+            "notes": [one.to_dict() for one in await reports.strangers(here.database, query)],
         }
     )  # fmt: skip
 

@@ -3,10 +3,10 @@ import "../styles/reports.css";
 import { at, get } from "../core/api.js";
 import { dateTime, duration, phone as shown } from "../core/format.js";
 import { lang, t, titled, word } from "../core/i18n.js";
-import { go } from "../core/router.js";
 import { store } from "../core/store.js";
 import { attempt, View } from "../core/view.js";
 import { bars } from "../parts/bars.js";
+import "../parts/call-story.js";
 import { icon } from "../parts/icon.js";
 
 const PRESETS = ["today", "yesterday", "7d", "30d", "90d", "month"];
@@ -40,6 +40,15 @@ class Reports extends View {
     await this.load();
   }
 
+  get report() {
+    return this.about?.reports.find((one) => one.name === this.asked.name);
+  }
+
+  /** The filters that have a field. */
+  get fields() {
+    return this.report?.filters ?? [];
+  }
+
   /** What is asked, as the address says. */
   get asked() {
     const given = new URLSearchParams(location.search);
@@ -49,7 +58,8 @@ class Reports extends View {
 
   query(more = {}) {
     const { from, to, by, filters } = this.asked;
-    const given = { from, to, by, ...filters, language_of_titles: lang(), ...more };
+    const own = Object.fromEntries((this.report?.takes ?? []).map((key) => [key, filters[key]]));
+    const given = { from, to, by, ...own, language_of_titles: lang(), ...more };
     return new URLSearchParams(Object.entries(given).filter(([, value]) => value));
   }
 
@@ -131,8 +141,9 @@ class Reports extends View {
       <nav class="tabs no-print" aria-label=${t("reports.which")}><ul>${this.about.reports.map((one) => html`<li><a href="/reports/${one.name}?${this.query()}" aria-current=${one.name === name ? "page" : nothing}
         @click=${(event) => { event.preventDefault(); event.stopPropagation(); this.ask({ name: one.name }); }}>${titled(one.title, one.name)}</a></li>`)}</ul></nav>
       ${this.form()}
+      ${(this.table?.notes ?? []).map((note) => html`<p class="notice" role="status" data-test="note">${icon("warn")}${t(`reports.never.${note.filter}`, { name: note.value })} ${note.known.length ? t("reports.there_are", { names: note.known.join(", ") }) : nothing}</p>`)}
       ${this.table ? html`${this.headline()}${this.picture()}${this.drawn()}` : nothing}
-      ${this.behind ? this.list() : nothing}`;
+      ${this.behind ? this.list() : nothing}<santral-call-story></santral-call-story>`;
   }
 
   form() {
@@ -147,14 +158,15 @@ class Reports extends View {
       <label>${t("reports.to")}<input type="date" name="to" .value=${to.slice(0, 10)} /></label>
       ${timed ? html`<label>${t("reports.by")}<select name="by" @change=${(event) => this.ask({ by: event.target.value })}>
         ${this.about.units.map((unit) => html`<option value=${unit} ?selected=${unit === by}>${t(`reports.by.${unit}`)}</option>`)}</select></label>` : nothing}
-      ${["queue", "agent", "flow", "caller"].map((key) => html`<label>${t(`reports.filter.${key}`)}<input name=${key} .value=${filters[key] ?? ""} autocomplete="off" /></label>`)}
+      ${this.fields.map((key) => html`<label>${t(`reports.filter.${key}`)}<input name=${key} .value=${filters[key] ?? ""} list=${this.about.choices[key] ? `known-${key}` : nothing} autocomplete="off" />
+        ${this.about.choices[key] ? html`<datalist id="known-${key}">${this.about.choices[key].map((one) => html`<option value=${one}></option>`)}</datalist>` : nothing}</label>`)}
       <button class="primary">${t("reports.show")}</button></form>`;
   }
 
   submit(event) {
     event.preventDefault();
     const given = new FormData(event.target);
-    const changes = Object.fromEntries(["queue", "agent", "flow", "caller"].map((key) => [key, given.get(key).trim()]));
+    const changes = Object.fromEntries(this.fields.map((key) => [key, given.get(key).trim()]));
     const [from, to] = [given.get("from"), given.get("to")];
     this.ask({ ...changes, ...(from ? { from, to } : {}) });
   }
@@ -221,7 +233,7 @@ class Reports extends View {
       <div class="scroll" tabindex="0" role="group" aria-labelledby="behind-title"><table>
         <thead><tr>${["began", "caller", "flow", "ending", "queue", "agent", "waited", "talked", "mark", "note"].map((key) => html`<th scope="col">${t(`reports.call.${key}`)}</th>`)}</tr></thead>
         <tbody>${calls.map((call) => html`<tr data-call=${call.call}>
-          <th scope="row">${store.can("transcripts") && call.flow ? html`<button type="button" class="cell" @click=${() => go(`/flows/${encodeURIComponent(call.flow)}/${encodeURIComponent(call.call)}`)}>${dateTime(call.began)}</button>` : dateTime(call.began)}</th>
+          <th scope="row">${store.can("transcripts") ? html`<button type="button" class="cell" aria-label="${dateTime(call.began)}: ${t("story.open")}" @click=${() => this.querySelector("santral-call-story").show(call)}>${dateTime(call.began)}</button>` : dateTime(call.began)}</th>
           <td>${shown(call.caller)}</td><td>${call.flow}</td><td>${word("ending", call.ending)}${call.reason ? html` <span class="faint">${word("ending", call.reason)}</span>` : nothing}</td>
           <td>${call.queue}</td><td>${call.agent}</td><td class="number-cell">${call.waited ? duration(call.waited) : ""}</td><td class="number-cell">${call.talked ? duration(call.talked) : ""}</td>
           <td class="number-cell">${call.mark ?? ""}</td><td>${call.note ?? ""}</td></tr>`)}</tbody></table></div></section>`;
