@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import platform
 import sys
 import tempfile
@@ -191,7 +192,7 @@ async def run(given: argparse.Namespace) -> int:
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o755)  # PostgreSQL may run as another user
         print(f"{platform.machine()}, {platform.python_version()}, load "
-              f"{Path('/proc/loadavg').read_text().split()[0]}")  # fmt: skip
+              f"{os.getloadavg()[0]:.1f}")  # fmt: skip
         for name in given.engines.split(","):
             async with opened(name, home) as engine:
                 await measure(engine, given, judge)

@@ -25,6 +25,7 @@ BENCHES: Final = {
     "soak": "calls, keys, speech and faults for hours; then the books are checked",
     "defences": "each defence of the threat model taken away: its test has to fail",
     "dial": "outbound: pace on a real Asterisk, claims from a million, a kill campaign",
+    "reports": "a million calls: every figure against a recount, and how long each report takes",
     "policy": "random histories against the dialler's policy",
 }
 EXAMPLE: Final = """examples:

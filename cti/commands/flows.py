@@ -272,7 +272,10 @@ def run_check(arguments: argparse.Namespace) -> int:
     from cti.dialler.checking import check_rules
 
     checked = check_folder(folder, sounds)
-    checked = replace(checked, findings=(*checked.findings, *check_rules(folder, checked.library)))
+    from cti.reports.mails import check_mails
+
+    found_more = (*check_rules(folder, checked.library), *check_mails(folder))
+    checked = replace(checked, findings=(*checked.findings, *found_more))
     found = [f for f in checked.findings if only is None or Path(f.file) == only]
     if arguments.json:
         _say_json(as_json(checked, found))

@@ -1,8 +1,9 @@
-"""`santral reports mail`: who gets which report when, a look at it before it goes, and its sending."""
+"""`santral reports mail`: who gets which report when, a look before it goes, and sending it."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,9 +19,7 @@ from cti.settings import Settings
 from ivr.errors import BadInput
 
 
-async def run_mail(
-    arguments: argparse.Namespace, engine: AsyncEngine, settings: Settings
-) -> int:
+async def run_mail(arguments: argparse.Namespace, engine: AsyncEngine, settings: Settings) -> int:
     mails = load_mails(settings.scenarios / NAME)
     if arguments.name:
         if arguments.name not in mails.mails:
@@ -47,7 +46,7 @@ async def _dry(
     for due in all_due(mails, datetime.now(UTC), ZoneInfo(settings.time_zone)):
         made = await postman.preview(due, due.mail.to[0])
         if arguments.out:
-            Path(arguments.out).write_bytes(bytes(made))
+            await asyncio.to_thread(Path(arguments.out).write_bytes, bytes(made))
             print(f"{arguments.out}: {due.name}, {due.key}", file=sys.stderr)
             return 0
         print(f"--- {due.name}, {due.key}: to {', '.join(due.mail.to)}")
@@ -61,7 +60,9 @@ def _text(made: EmailMessage) -> str:
     assert body is not None
     files = [part.get_filename() or "" for part in made.iter_attachments()]
     attached = [f"[{name}]" for name in files]
-    return "\n".join([f"Subject: {made['Subject']}", "", body.get_content().rstrip(), *attached, ""])
+    return "\n".join(
+        [f"Subject: {made['Subject']}", "", body.get_content().rstrip(), *attached, ""]
+    )
 
 
 async def _listed(postman: Postman, mails: Mails, settings: Settings) -> int:

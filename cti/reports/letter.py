@@ -1,4 +1,4 @@
-"""A report mail as people read it: the figures in the mail itself, the tables beside it as files."""
+"""A report mail as people read it: its figures in the mail itself, the tables beside it as files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ MONTHS: Final[Mapping[str, str]] = {
     "en": "January February March April May June July August September October November December",
 }
 STYLE: Final = (
-    "font-family:system-ui,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:14px;color:#1b1f2a"
+    "font-family:system-ui,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
+    "font-size:14px;color:#1b1f2a"
 )
 
 
@@ -81,7 +82,9 @@ def letter(
                 subtype="vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             )  # fmt: skip
         elif mail.attach == "csv":
-            made.add_attachment("\ufeff" + table.to_csv(mail.language), subtype="csv", filename=file)
+            made.add_attachment(
+                "\ufeff" + table.to_csv(mail.language), subtype="csv", filename=file
+            )
     return made
 
 
@@ -93,8 +96,7 @@ def _when(due: Due) -> str:
     if first.date() == last.date():
         return f"{first.day} {months[first.month - 1]} {first.year}"
     return (
-        f"{first.day} {months[first.month - 1]} - "
-        f"{last.day} {months[last.month - 1]} {last.year}"
+        f"{first.day} {months[first.month - 1]} - {last.day} {months[last.month - 1]} {last.year}"
     )
 
 

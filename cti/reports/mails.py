@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from cti.reports import REPORTS
 from cti.reports.period import Period, Unit
 from cti.reports.query import FILTERS
+from ivr.errors import FlowRefused
 from ivr.flow.finding import Finding, meant
 from ivr.flow.reader import Document, read_file, refused
 from ivr.steps.base import Model, Name
@@ -36,7 +37,7 @@ class Mail(Model):
     to: Annotated[list[Address], Field(min_length=1, max_length=100)]
     language: Literal["tr", "en"] = "tr"
     reports: Annotated[list[str], Field(min_length=1)]
-    filters: dict[str, str] = {}
+    filters: dict[str, str] = Field(default_factory=dict)
     by: Unit | None = None
     attach: Literal["xlsx", "csv", "none"] = "xlsx"
 
@@ -53,7 +54,7 @@ class Mail(Model):
 
 
 class Mails(Model):
-    mails: dict[Name, Mail] = {}
+    mails: dict[Name, Mail] = Field(default_factory=dict)
 
 
 def load_mails(path: Path) -> Mails:
@@ -69,6 +70,15 @@ def load_mails(path: Path) -> Mails:
     if mistakes:
         raise refused(*mistakes)
     return mails
+
+
+def check_mails(folder: Path) -> tuple[Finding, ...]:
+    """Everything wrong with the mails of a folder; nothing where it has none."""
+    try:
+        load_mails(folder / NAME)
+    except FlowRefused as refused:
+        return tuple(refused.findings)
+    return ()
 
 
 def _finding(document: Document, details: Mapping[str, Any]) -> Finding:

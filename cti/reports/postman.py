@@ -111,7 +111,8 @@ class Postman:
 
     async def tables(self, due: Due) -> Sequence[Table]:
         """The reports of a mail. Raises `BadInput`."""
-        query = replace(Query(due.period, unit=due.mail.unit), **due.mail.filters)
+        filters: dict[str, Any] = dict(due.mail.filters)
+        query = replace(Query(due.period, unit=due.mail.unit), **filters)
         return [await reports.make(self._engine, name, query) for name in due.mail.reports]
 
     async def preview(self, due: Due, to: str) -> EmailMessage:
@@ -183,9 +184,7 @@ class Postman:
             return False
         sender = self._post.sender
         demo = await demo_history.is_there(self._engine)
-        made = await asyncio.to_thread(
-            letter, due, to, tables, sender, demo=demo, now=self._now()
-        )
+        made = await asyncio.to_thread(letter, due, to, tables, sender, demo=demo, now=self._now())
         try:
             async with handed_in(self._post, sender.address, to) as data:
                 if not await self._set(due, to, "sending"):

@@ -370,9 +370,7 @@ async def _sum_marks(connection: AsyncConnection, quarters: Iterable[int] | None
         await connection.execute(insert(rollup_marks), rows)
 
 
-async def _learn(
-    connection: AsyncConnection, table: Table, quarters: Iterable[int] | None
-) -> None:
+async def _learn(connection: AsyncConnection, table: Table, quarters: Iterable[int] | None) -> None:
     """The names that are new in these quarters' sums."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for kind in ("queue", "agent", "flow", "version"):

@@ -1,4 +1,4 @@
-"""What was recorded of a call: which recordings there are, and their sound. Who listens is noted."""
+"""What was recorded of a call: which recordings there are, and their sound. Listeners are noted."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ async def listed(request: web.Request) -> web.StreamResponse:
         {
             "reports": [
                 {
-                    "name": one.name, "title": one.title, "timed": one.timed,
+                    "name": one.name,
+                    "title": one.title,
+                    "timed": one.timed,
                     "filters": [name for name in FIELDS if name in one.filters],
                     "takes": one.filters,
                 }

@@ -41,9 +41,7 @@ class Comparison:
             self.same(f"{where} {name}", found.get(name), value)
 
 
-async def differences(
-    engine: AsyncEngine, truth: Recount, period: Period
-) -> tuple[int, list[str]]:
+async def differences(engine: AsyncEngine, truth: Recount, period: Period) -> tuple[int, list[str]]:
     """How many figures were compared, and those that differ."""
     made = Comparison()
     for unit in UNITS:

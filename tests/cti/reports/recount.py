@@ -100,7 +100,7 @@ class Recount:
         # `left` is a word of PostgreSQL's; everything else is the same.
         left = '"left"' if engine.dialect.name == "postgresql" else "left"
         async with engine.connect() as connection:
-            visits = f"SELECT {STAYS.format(left=left)} FROM queue_visits ORDER BY entered"  # noqa: S608
+            visits = f"SELECT {STAYS.format(left=left)} FROM queue_visits ORDER BY entered"
             for call, *rest in await connection.execute(text(visits)):
                 self.stays[call].append(Stay(*rest))
             spans = "SELECT agent, state, reason, since, until FROM agent_spans"

@@ -51,7 +51,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 class Office:
     """A postman at a time of day that the test says."""
 
-    def __init__(self, engine: AsyncEngine, receiver: Receiver, which: Mails, url: str = "") -> None:
+    def __init__(
+        self, engine: AsyncEngine, receiver: Receiver, which: Mails, url: str = ""
+    ) -> None:
         self.now = NOW
         sender = Sender("santral@shop.example", "https://desk.shop.example/")
         post = Post(url or receiver.url, sender)
