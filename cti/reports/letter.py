@@ -1,4 +1,4 @@
-"""A report mail as people read it: its figures in the mail itself, the tables beside it as files."""
+"""A report mail as people read it: the figures in the mail itself, tables beside it as files."""
 
 from __future__ import annotations
 
