@@ -39,7 +39,8 @@ from cti.db.models import call_events, calls
 from cti.reports.period import Period
 from cti.reports.query import Query
 from cti.reports.rollups import Rollups
-from tests.cti.reports.recount import Recount, differences
+from tests.cti.reports.comparison import differences
+from tests.cti.reports.recount import Recount
 from tests.postgres_server import running_postgres
 
 ZONE: Final = ZoneInfo("Europe/Berlin")

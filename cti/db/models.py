@@ -454,7 +454,7 @@ call_facts = Table(
     _seconds("seconds"),
     _text("direction"),
     _text("line"),
-    _text("caller", index=True),
+    _text("caller"),
     _text("flow"),
     _text("version"),
     _text("language"),
@@ -471,7 +471,13 @@ call_facts = Table(
     _count("resumed"),
     _count("transfers"),
     Column("mark", Integer),
+    Column("followed", Integer),  # 1: the same caller called again within seven days, else 0
+    _seconds("points"),  # how badly it went, for the worst-served calls
     Index("ix_call_facts_quarter_flow", "quarter", "flow"),
+    Index("ix_call_facts_caller_began", "caller", "began"),
+    Index("ix_call_facts_points_began", "points", "began"),
+    Index("ix_call_facts_queue_quarter", "queue", "quarter"),
+    Index("ix_call_facts_agent_quarter", "agent", "quarter"),
 )
 
 # A call's way: one line for each step that it was in.
@@ -509,6 +515,8 @@ rollup_calls = Table(
     ),
     *(_count(n) for n in ("calls", "questions", "no_inputs", "no_matches", "faults", "resumed")),
     _seconds("seconds"),
+    _count("known"),  # of these, calls of callers whose number was known
+    _count("followed"),
 )
 
 rollup_steps = Table(
@@ -557,6 +565,39 @@ rollup_marks = Table(
     Column("mark", Integer, primary_key=True, autoincrement=False),
     _count("answers"),
 )
+
+# The same sums over longer blocks of UTC, by fewer keys, so that a year is read at once: `block` is
+# a quarter's number divided by how many quarters a block has. What does not begin or end with a
+# block is read from the quarters.
+
+
+def _coarse(name: str, source: Table, quarters: int, keys: tuple[str, ...]) -> Table:
+    own = {column.name for column in source.primary_key}
+    return Table(
+        name,
+        metadata,
+        Column("block", Integer, primary_key=True, autoincrement=False),
+        *(Column(key, source.c[key].type, primary_key=True, autoincrement=False) for key in keys),
+        *(
+            Column(one.name, one.type, nullable=False, default=0, server_default="0")
+            for one in source.c
+            if one.name not in own
+        ),
+        info={"source": source, "quarters": quarters},
+    )
+
+
+COARSE = (
+    _coarse("rollup_hours_calls", rollup_calls, 4, ("flow", "ending")),
+    _coarse("rollup_hours_queues", rollup_queues, 4, ("queue", "outcome")),
+    _coarse("rollup_days_taken", rollup_queues, 96, ("agent", "outcome")),
+    _coarse("rollup_days_steps", rollup_steps, 96, ("flow", "version", "step", "type")),
+    _coarse("rollup_days_agents", rollup_agents, 96, ("agent", "state", "reason")),
+    _coarse(
+        "rollup_weeks_marks", rollup_marks, 4 * 7 * 96,
+        ("question", "scale", "flow", "queue", "agent", "mark"),
+    ),
+)  # fmt: skip
 
 # How far each kind of record has been taken into the reports.
 rollup_state = Table(

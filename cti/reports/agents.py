@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import rollup_agents
+from cti.reports.coarse import pieces
 from cti.reports.query import Query, visit_sums
 from cti.reports.table import Column, Row, Table, mean, share
 from ivr.errors import BadInput
@@ -58,19 +59,19 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
 
 async def _spent(connection: AsyncConnection, query: Query) -> tuple[Any, Any]:
     """Seconds by agent and state, and by agent and the reason of a pause."""
-    c = rollup_agents.c
-    asked = select(c.agent, c.state, c.reason, func.sum(c.seconds)).where(
-        c.quarter >= query.period.first, c.quarter < query.period.stop
-    )
-    if query.agent:
-        asked = asked.where(c.agent == query.agent)
     states: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     reasons: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    asked = asked.group_by(c.agent, c.state, c.reason)
-    for agent, state, reason, seconds in await connection.execute(asked):
-        states[agent][state] += seconds
-        if state == "paused":
-            reasons[agent][reason] += seconds
+    keys = ("agent", "state", "reason")
+    for piece in pieces(rollup_agents, keys, query.period.first, query.period.stop):
+        columns = [piece.table.c[key] for key in keys]
+        asked: Select[Any] = select(*columns, func.sum(piece.table.c.seconds)).where(piece.where)
+        if query.agent:
+            asked = asked.where(piece.table.c.agent == query.agent)
+        for row in await connection.execute(asked.group_by(*columns)):
+            agent, state, reason, seconds = tuple(row)
+            states[agent][state] += seconds
+            if state == "paused":
+                reasons[agent][reason] += seconds
     return states, reasons
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import call_facts
-from cti.reports.query import Query, conditions
+from cti.reports.facts import QUARTER
+from cti.reports.period import Period
+from cti.reports.query import Query, call_sums, conditions
+from cti.reports.rollups import WITHIN
 from cti.reports.table import Column, Row, Table, share
 from ivr.errors import BadInput
 
 NAME: Final = "callers"
 TITLE: Final = {"tr": "Tekrar arayanlar", "en": "Repeat callers"}
-WITHIN: Final = 7 * 86400  # a call within so many seconds of the last one says: it was not solved
+LONG: Final = 45 * 96  # quarters
 MOST: Final = 200
 COLUMNS: Final = (
     Column("caller", "text", {"tr": "Arayan", "en": "Caller"}),
@@ -30,39 +35,70 @@ COLUMNS: Final = (
 
 async def report(connection: AsyncConnection, query: Query) -> Table:
     """The callers with the most calls, two or more. The total's `resolution`: of the answered
-    calls whose seven days are over, how many were not followed by another."""
+    calls that were made seven days before the newest one, how many were not followed by another."""
     where = conditions(call_facts, query)
     if where is None:
         raise BadInput("This report cannot be filtered by campaign.")
     c = call_facts.c
-    where = [*where, c.quarter >= query.period.first, c.quarter < query.period.stop, c.caller != ""]
+    where = [*where, *_within(query), c.caller != ""]
+    most = (
+        select(c.caller, func.count())
+        .where(*where)
+        .group_by(c.caller)
+        .having(func.count() > 1)
+        .order_by(func.count().desc(), c.caller)
+        .limit(MOST)
+    )
+    counts = {row[0]: row[1] for row in await connection.execute(most)}
+    told = await _details(connection, where, list(counts))
+    rows = [
+        Row({"caller": caller, "calls": count, **told[caller]}, {"caller": caller})
+        for caller, count in counts.items()
+    ]
+    total = {"caller": "", "calls": sum(counts.values())}
+    total["resolution"] = await _resolution(connection, query)
+    return Table(NAME, COLUMNS, rows, Row(total))
+
+
+def _within(query: Query) -> list[Any]:
+    """A long period is read from the index of callers, a short one from that of time."""
+    c, period = call_facts.c, query.period
+    if period.stop - period.first > LONG:
+        return [c.began >= period.first * QUARTER, c.began < period.stop * QUARTER]
+    return [c.quarter >= period.first, c.quarter < period.stop]
+
+
+async def _details(
+    connection: AsyncConnection, where: list[Any], callers: list[str]
+) -> dict[str, dict[str, Any]]:
+    c = call_facts.c
 
     def of(ending: str) -> Any:
         return func.sum(case((c.ending == ending, 1), else_=0))
 
-    asked = (
-        select(c.caller, func.count(), of("handled"), of("abandoned"), func.sum(c.waited),
-               func.min(c.began), func.max(c.began))
-        .where(*where).group_by(c.caller).having(func.count() > 1)
-        .order_by(func.count().desc(), c.caller).limit(MOST)
-    )  # fmt: skip
-    keys = [column.key for column in COLUMNS[:-1]]
-    rows = [
-        Row(dict(zip(keys, values, strict=True)), {"caller": values[0]})
-        for values in await connection.execute(asked)
-    ]
-    total = {"caller": "", "calls": sum(row.values["calls"] for row in rows)}
-    total["resolution"] = await _resolution(connection, where)
-    return Table(NAME, COLUMNS, rows, Row(total))
+    asked = select(
+        c.caller, of("handled"), of("abandoned"), func.sum(c.waited), func.min(c.began),
+        func.max(c.began),
+    ).where(*where, c.caller.in_(callers))  # fmt: skip
+    names = ("handled", "abandoned", "waited", "first", "last")
+    return {
+        caller: dict(zip(names, values, strict=True))
+        for caller, *values in await connection.execute(asked.group_by(c.caller))
+    }
 
 
-async def _resolution(connection: AsyncConnection, where: list[Any]) -> float | None:
-    c, later = call_facts.c, call_facts.alias()
-    newest = (await connection.execute(select(func.max(c.began)))).scalar() or 0.0
-    again = exists().where(
-        and_(later.c.caller == c.caller, later.c.began > c.began, later.c.began <= c.began + WITHIN)
+async def _resolution(connection: AsyncConnection, query: Query) -> float | None:
+    newest = (await connection.execute(select(func.max(call_facts.c.quarter)))).scalar()
+    over = min(query.period.stop, (newest or 0) + 1 - int(WITHIN) // QUARTER)
+    if over <= query.period.first:
+        return None
+    end = datetime.fromtimestamp(over * QUARTER, query.period.zone)
+    sums = await call_sums(
+        connection, replace(query, period=Period(query.period.start, end)), ("ending",), slots=False
     )
-    answered = [*where, c.ending.in_(("handled", "contained")), c.began < newest - WITHIN]
-    asked = select(func.count(), func.sum(case((again, 0), else_=1))).where(*answered)
-    count, solved = (await connection.execute(asked)).one()
-    return share(float(solved or 0), float(count or 0))
+    answered = followed = 0.0
+    for (_, ending), values in sums.items():
+        if ending in ("handled", "contained"):
+            answered += values["known"]
+            followed += values["followed"]
+    return share(answered - followed, answered)

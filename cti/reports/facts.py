@@ -111,6 +111,17 @@ class Facts:
     def quarter(self) -> int:
         return quarter(self.began)
 
+    @property
+    def points(self) -> float:
+        """How badly it went: one for each half minute of waiting, two for a question not
+        understood, one for a silence, six for a fault of ours, two for each transfer after the
+        first, four for giving up, five for a mark of 1 or 2."""
+        return (
+            self.waited / 30.0 + 2 * self.no_matches + self.no_inputs + 6 * self.faults
+            + 2 * max(0, self.transfers - 1) + 4 * (self.ending == "abandoned")
+            + 5 * (self.mark is not None and self.mark <= 2)
+        )  # fmt: skip
+
 
 def facts(call: str, events: Iterable[Event], visits: Sequence[Visit] = ()) -> Facts | None:
     """A call's facts by its events in their order; None without its beginning."""

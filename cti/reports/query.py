@@ -4,12 +4,14 @@ facts where a filter looks at something that the roll-ups do not hold."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import gcd
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import visitors
 
 from cti.db.models import (
     call_facts,
@@ -19,8 +21,9 @@ from cti.db.models import (
     rollup_queues,
     rollup_steps,
 )
+from cti.reports.coarse import pieces
 from cti.reports.facts import QUARTER
-from cti.reports.period import Period, Unit, slot, slot_size
+from cti.reports.period import Part, Period, Unit, slot, slot_size
 from cti.reports.rollups import visit_measures
 from ivr.errors import BadInput
 
@@ -51,6 +54,7 @@ class Query:
         return {name: getattr(self, name) for name in FILTERS if getattr(self, name)}
 
 
+NO_OPTIONS: Final[Mapping[str, Any]] = {}
 NAMES: Final = frozenset(field.name for field in fields(Query))
 
 
@@ -81,7 +85,12 @@ async def call_sums(
     if where is None:
         raise _cannot(query, call_facts)
     count = func.count() if table is call_facts else func.sum(table.c.calls)
-    sums = {"calls": count} | {name: func.sum(table.c[name]) for name in names}
+    sums: dict[str, Any] = {"calls": count} | {name: func.sum(table.c[name]) for name in names}
+    if table is call_facts:
+        sums["known"] = func.sum(case((call_facts.c.caller != "", 1), else_=0))
+        sums["followed"] = func.sum(func.coalesce(call_facts.c.followed, 0))
+    else:
+        sums |= {name: func.sum(table.c[name]) for name in ("known", "followed")}
     return await _sums(connection, query, table, where, by, sums, slots)
 
 
@@ -159,16 +168,42 @@ async def _sums(
     """Group by slot and columns, one query for each part between two clock changes."""
     found: Sums = {}
     size = slot_size(query.unit)
-    for part in query.period.parts():
-        at = (table.c.quarter * QUARTER + part.offset) // size if slots else literal(0)
-        columns = [table.c[name] for name in by]
-        asked: Select[Any] = select(at.label("slot"), *columns, *sums.values())
-        asked = asked.where(table.c.quarter >= part.first, table.c.quarter < part.end, *where)
-        asked = asked.group_by(*([at] if slots else []), *columns)
-        for number, *rest in await connection.execute(asked):
-            key = (slot(query.unit, part, int(number)) if slots else (0, ""), *rest[: len(by)])
-            add(found, key, dict(zip(sums, rest[len(by) :], strict=True)))
+    names = [*by, *query.filters]
+    for part in query.period.parts() if slots else _whole(query.period):
+        # blocks of a slot must end where the zone's hours and days do
+        aligned = gcd(size, part.offset) // QUARTER if slots else 0
+        for piece in pieces(table, names, part.first, part.end, aligned):
+            at: Any = literal(0)
+            if slots:
+                at = (piece.number * (piece.quarters * QUARTER) + part.offset) // size
+            columns = [piece.table.c[name] for name in by]
+            asked: Select[Any] = select(
+                at.label("slot"),
+                *columns,
+                *(moved(one, table, piece.table) for one in sums.values()),
+            )
+            asked = asked.where(piece.where, *(moved(one, table, piece.table) for one in where))
+            asked = asked.group_by(*([at] if slots else []), *columns)
+            for number, *rest in await connection.execute(asked):
+                key = (slot(query.unit, part, int(number)) if slots else (0, ""), *rest[: len(by)])
+                add(found, key, dict(zip(sums, rest[len(by) :], strict=True)))
     return found
+
+
+def moved(clause: Any, table: Table, to: Table) -> Any:
+    """The same clause about another table's columns of the same names."""
+    if table is to:
+        return clause
+
+    def there(element: Any, **_: Any) -> Any:
+        return to.c[element.name] if getattr(element, "table", None) is table else None
+
+    return visitors.replacement_traverse(clause, NO_OPTIONS, there)
+
+
+def _whole(period: Period) -> Iterator[Part]:
+    """The period at once, where nobody asks what time it was."""
+    yield Part(period.first, period.stop, 0)
 
 
 def add(into: Sums, key: tuple[Any, ...], values: Mapping[str, Any]) -> None:

@@ -23,11 +23,13 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    exists,
     func,
     insert,
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -50,11 +52,15 @@ from cti.db.models import (
     rollup_steps,
     survey_answers,
 )
+from cti.reports.coarse import sum_blocks
 from cti.reports.facts import QUARTER, Event, Facts, Visit, facts, quarter
 
 PAGE: Final = 200  # calls in one transaction
 OVERLAP: Final = 5.0  # seconds; several engines' clocks, and commits that overtake
+WITHIN: Final = 7 * 86400.0  # a call so soon after another says: it was not solved
 SHORT: Final = 5.0  # who hangs up in a queue before this many seconds is a short abandon
+SHAPE: Final = 2.0  # of the roll-ups; another one: all is made again
+MONTH: Final = 4 * 7 * 96  # quarters that `rebuild` sums up in one transaction
 KINDS: Final = (
     "CallStarted", "StepEntered", "Heard", "LookupDone", "EffectDone", "Rated", "RecordingMade",
     "Transferred", "CallResumed", "Failed", "CallEnded", "LanguageChosen",
@@ -76,7 +82,10 @@ class Rollups:
         self._now = now
 
     async def refresh(self) -> int:
-        """Take in what has changed. How many calls that were."""
+        """Take in what has changed. How many calls that were. Roll-ups of an older shape are made
+        anew."""
+        if await self._mark("shape") != SHAPE:
+            return await self.rebuild()
         taken = 0
         upto, last = await self._mark("calls"), ""
         start = upto - OVERLAP
@@ -102,22 +111,29 @@ class Rollups:
                 progress(done, count)
         now = self._now()
         async with self._engine.begin() as connection:
-            for table in (
-                rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks,
-                report_names,
-            ):  # fmt: skip
-                await connection.execute(delete(table))
-            for statement in (_sum_calls(), _sum_steps(), _sum_queues()):
-                await connection.execute(statement)
-            await _sum_marks(connection, None)
-            first = (await connection.execute(select(func.min(agent_spans.c.since)))).scalar()
-            if first:
-                await _sum_spans(connection, range(quarter(first), quarter(now) + 1), now)
-            for table in (rollup_calls, rollup_queues, rollup_agents):
-                await _learn(connection, table, None)
-            for name in ("calls", "visits", "spans"):
-                await _set_mark(connection, name, now)
+            await connection.execute(delete(report_names))
+        for quarters in await self._months(now):
+            async with self._engine.begin() as connection:  # short ones: others write, too
+                await _sum_all(connection, quarters, now)
+        async with self._engine.begin() as connection:
+            for name, upto in (("calls", now), ("visits", now), ("spans", now), ("shape", SHAPE)):
+                await _set_mark(connection, name, upto)
         return count
+
+    async def _months(self, now: float) -> list[range]:
+        """All the quarters that there is anything of, in stretches of four weeks."""
+        first = last = quarter(now)
+        async with self._reading.connect() as connection:
+            for table in (
+                call_facts, queue_visits, rollup_calls, rollup_queues, rollup_agents, rollup_marks,
+            ):  # fmt: skip
+                number = table.c.quarter
+                row = (await connection.execute(select(func.min(number), func.max(number)))).one()
+                first, last = min(first, row[0] or first), max(last, row[1] or last)
+            since = (await connection.execute(select(func.min(agent_spans.c.since)))).scalar()
+            first = min(first, quarter(since) if since else first)
+        starts = range(first // MONTH * MONTH, last + 1, MONTH)
+        return [range(start, start + MONTH) for start in starts]
 
     # --- calls
 
@@ -145,12 +161,17 @@ class Rollups:
             dirty = set((await connection.execute(before)).scalars())
             await _store(connection, ids, made)
             dirty |= {one.quarter for one in made}
+            dirty |= await follow(connection, made)
             answered = select(survey_answers.c.at).where(survey_answers.c.call.in_(ids))
             marked = (await connection.execute(answered)).scalars()
             for table, statement in ((rollup_calls, _sum_calls), (rollup_steps, _sum_steps)):
                 await connection.execute(delete(table).where(table.c.quarter.in_(dirty)))
                 await connection.execute(statement(dirty))
-            await _sum_marks(connection, {quarter(at.timestamp()) for at in marked})
+                await sum_blocks(connection, table, dirty)
+            rated = {quarter(at.timestamp()) for at in marked}
+            await _sum_marks(connection, rated)
+            if rated:
+                await sum_blocks(connection, rollup_marks, range(min(rated), max(rated) + 1))
             await _learn(connection, rollup_calls, dirty)
             await _set_mark(connection, "calls", upto)
         return len(made)
@@ -196,6 +217,7 @@ class Rollups:
                 delete(rollup_queues).where(rollup_queues.c.quarter.in_(dirty))
             )
             await connection.execute(_sum_queues(dirty))
+            await sum_blocks(connection, rollup_queues, dirty)
             await _learn(connection, rollup_queues, dirty)
             await _set_mark(connection, "visits", rows[-1].changed)
 
@@ -210,6 +232,7 @@ class Rollups:
                 return
             quarters = range(quarter(first), quarter(now) + 1)
             await _sum_spans(connection, quarters, now)
+            await sum_blocks(connection, rollup_agents, quarters)
             await _learn(connection, rollup_agents, quarters)
             await _set_mark(connection, "spans", now)
 
@@ -255,10 +278,68 @@ async def _store(connection: AsyncConnection, ids: Sequence[str], made: Sequence
 
 
 _STEP: Final = [column.name for column in call_steps.c if column.name not in ("call", "quarter")]
-_FACTS: Final = [column.name for column in call_facts.c if column.name != "quarter"]
+_FACTS: Final = [c.name for c in call_facts.c if c.name not in ("quarter", "followed")]
+
+
+async def follow(connection: AsyncConnection, made: Sequence[Facts]) -> set[int]:
+    """Whether calls of these callers were followed by another one within seven days. The quarters
+    in which that has changed."""
+    callers = {one.caller for one in made if one.caller}
+    if not callers:
+        return set()
+    c = call_facts.c
+    since = min(one.began for one in made) - WITHIN
+    again = _again()
+    asked = select(c.call, c.quarter, c.followed, again).where(
+        c.caller.in_(callers), c.began >= since
+    )
+    changed: dict[int, list[str]] = {0: [], 1: []}
+    quarters = set()
+    for call, number, before, after in await connection.execute(asked):
+        if before != int(after):
+            changed[int(after)].append(call)
+            quarters.add(number)
+    for value, ids in changed.items():
+        for start in range(0, len(ids), 500):
+            some = c.call.in_(ids[start : start + 500])
+            await connection.execute(update(call_facts).where(some).values(followed=value))
+    return quarters
+
+
+def _again() -> Any:
+    c, later = call_facts.c, call_facts.alias()
+    return case(
+        (
+            exists().where(
+                later.c.caller == c.caller, later.c.began > c.began,
+                later.c.began <= c.began + WITHIN,
+            ),
+            1,
+        ),
+        else_=0,
+    )  # fmt: skip
 
 
 # --- sums, in SQL
+
+
+async def _sum_all(connection: AsyncConnection, quarters: range, now: float) -> None:
+    """Everything of a stretch of time, anew."""
+    c = call_facts.c
+    here = and_(c.quarter >= quarters.start, c.quarter < quarters.stop)
+    known = update(call_facts).where(here, c.caller != "")
+    await connection.execute(known.values(followed=_again()))
+    for table, statement in (
+        (rollup_calls, _sum_calls), (rollup_steps, _sum_steps), (rollup_queues, _sum_queues),
+    ):  # fmt: skip
+        await connection.execute(delete(table).where(_within(table.c.quarter, quarters)))
+        await connection.execute(statement(quarters))
+    await _sum_marks(connection, quarters)
+    await _sum_spans(connection, quarters, now)
+    for table in (rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks):
+        await sum_blocks(connection, table, quarters)
+        if table is not rollup_steps:
+            await _learn(connection, table, quarters)
 
 
 def _sum_calls(quarters: Iterable[int] | None = None) -> Insert:
@@ -269,6 +350,8 @@ def _sum_calls(quarters: Iterable[int] | None = None) -> Insert:
             name: func.sum(c[name])
             for name in ("questions", "no_inputs", "no_matches", "faults", "resumed", "seconds")
         },
+        "known": func.sum(case((c.caller != "", 1), else_=0)),
+        "followed": func.sum(func.coalesce(c.followed, 0)),
     }
     return _sums(rollup_calls, call_facts, sums, _within(c.quarter, quarters))
 

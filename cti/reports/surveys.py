@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import rollup_marks
-from cti.reports.query import Query, conditions
+from cti.reports.coarse import pieces
+from cti.reports.query import Query, conditions, moved
 from cti.reports.table import Column, Row, Table, mean, share
 from ivr.errors import BadInput
 
@@ -32,17 +33,18 @@ COLUMNS: Final = (
 
 async def report(connection: AsyncConnection, query: Query) -> Table:
     """One row for each question by flow, queue and agent."""
-    c = rollup_marks.c
     where = conditions(rollup_marks, query)
     if where is None:
         raise BadInput("Surveys can be filtered by flow, queue and agent.")
-    keys = (c.question, c.scale, c.flow, c.queue, c.agent)
-    asked = select(*keys, c.mark, func.sum(c.answers)).where(
-        c.quarter >= query.period.first, c.quarter < query.period.stop, *where
-    )
+    names = ("question", "scale", "flow", "queue", "agent", "mark")
     marks: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
-    for *key, mark, count in await connection.execute(asked.group_by(*keys, c.mark)):
-        marks[tuple(key)][mark] += int(count)
+    for piece in pieces(rollup_marks, names, query.period.first, query.period.stop):
+        columns = [piece.table.c[name] for name in names]
+        asked = select(*columns, func.sum(piece.table.c.answers)).where(
+            piece.where, *(moved(one, rollup_marks, piece.table) for one in where)
+        )
+        for *key, mark, count in await connection.execute(asked.group_by(*columns)):
+            marks[tuple(key)][mark] += int(count)
     rows = [
         Row(
             {"question": question, "flow": flow, "queue": queue, "agent": agent,

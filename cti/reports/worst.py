@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import case, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import call_facts
@@ -32,24 +32,16 @@ COLUMNS: Final = (
 
 
 async def report(connection: AsyncConnection, query: Query) -> Table:
-    """Points: one for each half minute of waiting, two for a question not understood, one for a
-    silence, six for a fault of ours, two for each transfer after the first, four for giving up,
-    five for a mark of 1 or 2."""
+    """The calls with the most points; see `Facts.points`."""
     c = call_facts.c
     where = conditions(call_facts, query)
     if where is None:
         raise BadInput("This report cannot be filtered by campaign.")
-    points = (
-        c.waited / 30.0 + c.no_matches * 2 + c.no_inputs + c.faults * 6
-        + case((c.transfers > 1, (c.transfers - 1) * 2), else_=0)
-        + case((c.ending == "abandoned", 4), else_=0)
-        + case((c.mark <= 2, 5), else_=0)
-    )  # fmt: skip
     asked = (
-        select(c.call, c.began, c.caller, points, c.ending, c.reason, c.waited, c.no_inputs,
+        select(c.call, c.began, c.caller, c.points, c.ending, c.reason, c.waited, c.no_inputs,
                c.no_matches, c.faults, c.transfers, c.mark)
-        .where(c.quarter >= query.period.first, c.quarter < query.period.stop, points > 0, *where)
-        .order_by(points.desc(), c.began.desc()).limit(MOST)
+        .where(c.quarter >= query.period.first, c.quarter < query.period.stop, c.points > 0, *where)
+        .order_by(c.points.desc(), c.began.desc()).limit(MOST)
     )  # fmt: skip
     keys = [column.key for column in COLUMNS]
     rows = [

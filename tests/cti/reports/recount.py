@@ -244,11 +244,13 @@ class Recount:
     def resolution(self) -> float | None:
         """Of the answered calls whose seven days are over, those that no other call followed."""
         newest = max(at for one in self.people.values() for at, _ in one.ends)
+        # whole quarters of an hour: those of which every call's seven days are over
+        over = (newest // 900 + 1) * 900 - WEEK
         answered = solved = 0
         for one in self.people.values():
             ends = sorted(one.ends)
             for number, (at, ending) in enumerate(ends):
-                if ending in ("handled", "contained") and at < newest - WEEK:
+                if ending in ("handled", "contained") and at < over:
                     answered += 1
                     later = ends[number + 1][0] if number + 1 < len(ends) else at + 2 * WEEK
                     solved += later > at + WEEK
