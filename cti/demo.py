@@ -219,7 +219,8 @@ async def _open_shop(settings: Settings, history: Progress | None) -> dict[str, 
     try:
         await upgrade(database)
         await seed_shop(database)
-        if history is not None and not await demo_history.is_there(database):
+        wanted = history is not None and not await demo_history.was_removed(database)
+        if history is not None and wanted and not await demo_history.is_there(database):
             history("making thirty days of calls for the reports (once) ...")
             scale = demo_history.Scale(zone=settings.time_zone)
             today = demo_history.until_now(zone=settings.time_zone)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from time import time as time_now
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ from cti.db.models import (
     calls,
     contacts,
     queue_visits,
+    rollup_state,
     survey_answers,
 )
 from cti.journal.line import Row
@@ -34,6 +36,7 @@ from cti.journal.tables import JournalTables
 from cti.reports.facts import quarter
 
 MARK: Final = "demo-"
+REMOVED: Final = "demo_removed"  # in `rollup_state`
 QUEUE: Final = "support"
 NAMES: Final = ("ayse", "burak", "ceren", "deniz")
 # How busy each hour of the day is, and each day of the week (Monday first).
@@ -403,8 +406,16 @@ async def is_there(engine: AsyncEngine, mark: str = MARK) -> bool:
         return (await connection.execute(asked)).first() is not None
 
 
+async def was_removed(engine: AsyncEngine) -> bool:
+    """Whether somebody has had enough of it: the demo does not make it again."""
+    asked = select(rollup_state.c.upto).where(rollup_state.c.name == REMOVED)
+    async with engine.connect() as connection:
+        return (await connection.execute(asked)).first() is not None
+
+
 async def remove(engine: AsyncEngine, mark: str = MARK) -> int:
-    """Take the history away. How many calls that were. The roll-ups are to be rebuilt then."""
+    """Take the history away, for good. How many calls that were. The roll-ups are to be rebuilt
+    then."""
     own = {
         queue_visits: queue_visits.c.call, agent_spans: agent_spans.c.id,
         call_events: call_events.c.call, call_facts: call_facts.c.call,
@@ -418,6 +429,8 @@ async def remove(engine: AsyncEngine, mark: str = MARK) -> int:
                 delete(table).where(column.startswith(mark, autoescape=True))
             )
             gone = found.rowcount
+        await connection.execute(delete(rollup_state).where(rollup_state.c.name == REMOVED))
+        await connection.execute(insert(rollup_state), {"name": REMOVED, "upto": time_now()})
     return gone
 
 

@@ -100,7 +100,7 @@ class Rollups:
         """Make all of it again from the journal. How many calls there are."""
         async with self._reading.connect() as connection:
             count = (await connection.execute(select(func.count()).select_from(calls))).scalar_one()
-        done, last = 0, ""
+        done, last, begun = 0, "", self._now()  # what changes meanwhile is taken in again later
         while page := await self._ids_after(last):
             last = page[-1]
             made = await self._facts(page)
@@ -116,7 +116,12 @@ class Rollups:
             async with self._engine.begin() as connection:  # short ones: others write, too
                 await _sum_all(connection, quarters, now)
         async with self._engine.begin() as connection:
-            for name, upto in (("calls", now), ("visits", now), ("spans", now), ("shape", SHAPE)):
+            for name, upto in (
+                ("calls", begun),
+                ("visits", begun),
+                ("spans", begun),
+                ("shape", SHAPE),
+            ):
                 await _set_mark(connection, name, upto)
         return count
 

@@ -1,6 +1,6 @@
 """README's pictures, from a demo that really runs, with real callers on the line:
 
-PYTHONPATH=. .venv/bin/python -m tests.browser.screenshots docs/images
+PYTHONPATH=. .venv/bin/python -m tests.browser.screenshots docs/images [reports]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,22 @@ async def take(studio: Studio, target: Path) -> None:
     await _picture(zeynep, target / "flow.png")
 
 
+async def take_reports(studio: Studio, target: Path) -> None:
+    """Thirty days of the demo's history, which the page says it is."""
+    zeynep = await studio.person("zeynep", "/reports")
+    await zeynep.go("/reports/calls?from=30d&by=day")
+    await zeynep.page.wait_for_selector("table.report[data-report=calls] tfoot")
+    await zeynep.page.wait_for_timeout(300)
+    await _picture(zeynep, target / "reports.png")
+
+
 async def _picture(desk: Any, path: Path) -> None:
     assert desk.problems == []
     await desk.page.screenshot(path=path)
     print(path, path.stat().st_size)
 
 
-async def main(target: Path) -> None:
+async def main(target: Path, only: Sequence[str] = ()) -> None:
     from playwright.async_api import async_playwright
 
     state = Settings.from_environment().state
@@ -98,13 +108,18 @@ async def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         async with (
-            demo_running(state, print, home=home, prompt_cache=state / "prompts") as demo,
+            demo_running(
+                state, print, home=home, prompt_cache=state / "prompts", history=True
+            ) as demo,
             async_playwright() as playwright,
             AsyncExitStack() as stack,
         ):
-            await take(Studio(demo, stack, playwright, home), target)
+            studio = Studio(demo, stack, playwright, home)
+            if "reports" not in only:
+                await take(studio, target)
+            await take_reports(studio, target)
 
 
 if __name__ == "__main__":
     with own_network():
-        asyncio.run(main(Path(sys.argv[1])))
+        asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -329,6 +329,36 @@ async def test_what_changes_later_is_taken_in_and_counted_once(full: AsyncEngine
     assert sorted(await rows(full, rollup_calls)) == sorted(before)
 
 
+async def test_a_queue_that_was_renamed_has_two_names_and_no_call_twice(
+    full: AsyncEngine,
+) -> None:
+    """What happened before stands under the old name; a name that never was is told of."""
+    before = (await made(full, "queues", unit="total")).total
+    assert before is not None
+    moment = datetime(2026, 10, 26, tzinfo=ZONE).timestamp()
+    rollups = Rollups(full, now=lambda: WEEK.end.timestamp())
+    later = queue_visits.c.entered >= moment
+    async with full.begin() as connection:
+        await connection.execute(update(queue_visits).where(later).values(queue="destek"))
+    try:
+        await rollups.rebuild()
+        table = await made(full, "queues", unit="total")
+        assert [row.values["queue"] for row in table.rows] == ["destek", "support"]
+        assert table.total is not None
+        assert table.total.values == before.values
+        both = [(await made(full, "queues", queue=name)).total for name in ("destek", "support")]
+        assert sum(one.values["offered"] for one in both if one) == before.values["offered"]
+        assert (await reports.known(full))["queue"] == ["destek", "support"]
+        assert await reports.strangers(full, replace(Query(WEEK), queue="destek")) == ()
+        (stranger,) = await reports.strangers(full, replace(Query(WEEK), queue="suport"))
+        assert (stranger.filter, stranger.known) == ("queue", ["support", "destek"])
+        assert "There are: support, destek." in str(stranger)
+    finally:
+        async with full.begin() as connection:
+            await connection.execute(update(queue_visits).where(later).values(queue="support"))
+        await rollups.rebuild()
+
+
 async def test_bad_questions_get_clear_answers(full: AsyncEngine) -> None:
     with pytest.raises(BadInput, match="did you mean 'queues'"):
         await made(full, "queuse")
@@ -355,5 +385,6 @@ async def test_the_demos_history_goes_without_a_trace(module_engine: AsyncEngine
     assert await demo_history.is_there(module_engine)
     assert await demo_history.remove(module_engine) > 0
     await Rollups(module_engine).rebuild()
+    assert await demo_history.was_removed(module_engine), "the demo does not make it again"
     for table in (calls, call_events, queue_visits, agent_spans, survey_answers, rollup_calls):
         assert await rows(module_engine, table) == []
