@@ -54,7 +54,7 @@ async def strangers(engine: AsyncEngine, query: Query) -> Sequence[Stranger]:
     """The query's filters that nothing can fit; of versions their beginning is enough."""
     asked = {name: value for name, value in query.filters.items() if name in KINDS}
     if not asked:
-        return ()
+        return []
     names = await known(engine)
     found = []
     for name, value in asked.items():

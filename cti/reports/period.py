@@ -40,9 +40,11 @@ class Period:
     end: datetime
 
     def __post_init__(self) -> None:
-        if self.start >= self.end:
+        # by their seconds: in the hour that comes twice, a clock's times do not tell what is first
+        begun, over = self.start.timestamp(), self.end.timestamp()
+        if begun >= over:
             raise BadInput("The period ends before it begins; --from is to be before --to.")
-        if self.end - self.start > LONGEST:
+        if over - begun > LONGEST.total_seconds():
             raise BadInput("The period is longer than five years.")
         for moment in (self.start, self.end):
             if moment.timestamp() % QUARTER:

@@ -93,3 +93,13 @@ def test_periods_as_people_write_them() -> None:
 def test_an_impossible_period(begin: str, end: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         period(begin, end, "Europe/Istanbul", NOW)
+
+
+def test_within_the_hour_that_comes_twice() -> None:
+    """Half past two in summer time is before two o'clock in winter time, half an hour later."""
+    zone = ZoneInfo("Europe/Berlin")
+    start = datetime(2026, 10, 25, 2, 30, tzinfo=zone)
+    end = datetime(2026, 10, 25, 2, 0, tzinfo=zone, fold=1)
+    assert (Period(start, end).stop - Period(start, end).first) == 2
+    with pytest.raises(BadInput):
+        Period(end, start)

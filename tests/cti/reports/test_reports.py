@@ -345,11 +345,13 @@ async def test_a_queue_that_was_renamed_has_two_names_and_no_call_twice(
         table = await made(full, "queues", unit="total")
         assert [row.values["queue"] for row in table.rows] == ["destek", "support"]
         assert table.total is not None
-        assert table.total.values == before.values
+        for name, value in before.values.items():
+            found = table.total.values[name]
+            assert found == (pytest.approx(value) if isinstance(value, float) else value), name
         both = [(await made(full, "queues", queue=name)).total for name in ("destek", "support")]
         assert sum(one.values["offered"] for one in both if one) == before.values["offered"]
         assert (await reports.known(full))["queue"] == ["destek", "support"]
-        assert await reports.strangers(full, replace(Query(WEEK), queue="destek")) == ()
+        assert await reports.strangers(full, replace(Query(WEEK), queue="destek")) == []
         (stranger,) = await reports.strangers(full, replace(Query(WEEK), queue="suport"))
         assert (stranger.filter, stranger.known) == ("queue", ["support", "destek"])
         assert "There are: support, destek." in str(stranger)
