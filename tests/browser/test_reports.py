@@ -203,8 +203,8 @@ async def test_from_a_figure_to_its_calls_to_what_was_said_and_recorded(shown: A
         """async (audio) => { audio.currentTime = 2; await new Promise((r) => (audio.onseeked = r));
           return audio.currentTime; }"""
     ) == pytest.approx(2.0, abs=0.1)
-    assert await sema.desk.audited("listen", login="sema") >= 1
-    assert await sema.desk.audited("transcript", login="sema") == 1
+    assert await sema.desk.audited("listen", actor="sema") >= 1
+    assert await sema.desk.audited("transcript", actor="sema") == 1
 
 
 async def test_files_hold_what_the_page_shows(shown: Any, tmp_path: Path) -> None:
