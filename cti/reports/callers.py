@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cti.db.models import call_facts
 from cti.reports.facts import QUARTER
 from cti.reports.period import Period
-from cti.reports.query import Query, call_sums, conditions
+from cti.reports.query import Query, call_sums, conditions, within
 from cti.reports.rollups import WITHIN
 from cti.reports.table import Column, Row, Table, share
 from ivr.errors import BadInput
 
 NAME: Final = "callers"
 TITLE: Final = {"tr": "Tekrar arayanlar", "en": "Repeat callers"}
-LONG: Final = 45 * 96  # quarters
 MOST: Final = 200
 COLUMNS: Final = (
     Column("caller", "text", {"tr": "Arayan", "en": "Caller"}),
@@ -40,7 +39,7 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     if where is None:
         raise BadInput("This report cannot be filtered by campaign.")
     c = call_facts.c
-    where = [*where, *_within(query), c.caller != ""]
+    where = [*where, *within(query), c.caller != ""]
     most = (
         select(c.caller, func.count())
         .where(*where)
@@ -58,14 +57,6 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     total = {"caller": "", "calls": sum(counts.values())}
     total["resolution"] = await _resolution(connection, query)
     return Table(NAME, COLUMNS, rows, Row(total))
-
-
-def _within(query: Query) -> list[Any]:
-    """A long period is read from the index of callers, a short one from that of time."""
-    c, period = call_facts.c, query.period
-    if period.stop - period.first > LONG:
-        return [c.began >= period.first * QUARTER, c.began < period.stop * QUARTER]
-    return [c.quarter >= period.first, c.quarter < period.stop]
 
 
 async def _details(

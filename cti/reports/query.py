@@ -55,6 +55,7 @@ class Query:
         return {name: getattr(self, name) for name in FILTERS if getattr(self, name)}
 
 
+LONG: Final = 45 * 96  # quarters
 NO_OPTIONS: Final[Mapping[str, Any]] = {}
 NAMES: Final = frozenset(field.name for field in fields(Query))
 
@@ -71,6 +72,15 @@ def conditions(table: Table, query: Query) -> list[ColumnElement[bool]] | None:
         else:
             found.append(column == value)
     return found
+
+
+def within(query: Query) -> list[ColumnElement[bool]]:
+    """The calls of the period. Of a long one, an order or a group of callers is read from its own
+    index: there is none by `began` alone, so the database does not think of that of time."""
+    c, period = call_facts.c, query.period
+    if period.stop - period.first > LONG:
+        return [c.began >= period.first * QUARTER, c.began < period.stop * QUARTER]
+    return [c.quarter >= period.first, c.quarter < period.stop]
 
 
 async def call_sums(
@@ -195,7 +205,8 @@ async def _sums(
             asked = asked.group_by(*([at] if slots else []), *columns)
             for number, *rest in await connection.execute(asked):
                 key = (slot(query.unit, part, int(number)) if slots else (0, ""), *rest[: len(by)])
-                add(found, key, dict(zip(sums, rest[len(by) :], strict=True)))
+                numbers = [float(number or 0) for number in rest[len(by) :]]
+                add(found, key, dict(zip(sums, numbers, strict=True)))
     return found
 
 
@@ -215,11 +226,13 @@ def _whole(period: Period) -> Iterator[Part]:
     yield Part(period.first, period.stop, 0)
 
 
-def add(into: Sums, key: tuple[Any, ...], values: Mapping[str, Any]) -> None:
+def add(into: Sums, key: tuple[Any, ...], values: Mapping[str, float]) -> None:
     """Add values to those of the same key; the longest is the longest of both."""
-    there = into.setdefault(key, defaultdict(float))
-    for name, value in values.items():
-        number = float(value or 0)
+    there = into.get(key)
+    if there is None:
+        into[key] = defaultdict(float, values)
+        return
+    for name, number in values.items():
         there[name] = max(there[name], number) if name == "longest" else there[name] + number
 
 

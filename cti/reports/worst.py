@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import call_facts
-from cti.reports.query import Query, conditions
+from cti.reports.query import Query, conditions, within
 from cti.reports.table import Column, Row, Table
 from ivr.errors import BadInput
 
@@ -40,7 +40,7 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     asked = (
         select(c.call, c.began, c.caller, c.points, c.ending, c.reason, c.waited, c.no_inputs,
                c.no_matches, c.faults, c.transfers, c.mark)
-        .where(c.quarter >= query.period.first, c.quarter < query.period.stop, c.points > 0, *where)
+        .where(*within(query), c.points > 0, *where)
         .order_by(c.points.desc(), c.began.desc()).limit(MOST)
     )  # fmt: skip
     keys = [column.key for column in COLUMNS]
