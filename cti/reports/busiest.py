@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,9 +24,9 @@ COLUMNS: Final = (
 async def report(connection: AsyncConnection, query: Query) -> Table:
     """Calls by day of the week and hour of the day, local time."""
     counts: dict[int, dict[str, Any]] = {}
-    sums = await call_sums(connection, replace(query, unit="hour"), ())
-    for ((_, label),), values in sums.items():
-        hour, day = int(label[11:13]), _weekday(label)
+    sums = await call_sums(connection, replace(query, unit="hour_of_week"), ())
+    for ((number, _),), values in sums.items():
+        day, hour = divmod(int(number), 24)
         row = counts.setdefault(day, {f"h{n}": 0 for n in range(24)} | {"offered": 0})
         row[f"h{hour}"] += int(values["calls"])
         row["offered"] += int(values["calls"])
@@ -37,7 +36,3 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     ]
     total = {column.key: sum(row.values[column.key] for row in rows) for column in COLUMNS[1:]}
     return Table(NAME, COLUMNS, rows, Row({"weekday": "", **total}))
-
-
-def _weekday(label: str) -> int:
-    return date.fromisoformat(label[:10]).weekday()

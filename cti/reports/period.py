@@ -17,8 +17,11 @@ from zoneinfo import ZoneInfo
 from cti.reports.facts import QUARTER
 from ivr.errors import BadInput
 
-Unit = Literal["quarter", "hour", "day", "week", "month", "weekday", "hour_of_day", "total"]
-UNITS: Final = get_args(Unit)
+Unit = Literal[
+    "quarter", "hour", "day", "week", "month", "weekday", "hour_of_day", "hour_of_week", "total"
+]
+UNITS: Final = tuple(unit for unit in get_args(Unit) if unit != "hour_of_week")  # to choose from
+AROUND: Final = {"hour_of_day": 24, "hour_of_week": 168, "weekday": 7}  # slots until they recur
 LONGEST: Final = timedelta(days=5 * 366)
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -150,7 +153,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-SIZES: Final = {"quarter": 900, "hour": 3600, "hour_of_day": 3600}
+SIZES: Final = {"quarter": 900, "hour": 3600, "hour_of_day": 3600, "hour_of_week": 3600}
 
 
 def slot_size(unit: Unit) -> int:
@@ -169,6 +172,8 @@ def slot(unit: Unit, part: Part, number: int) -> tuple[float | int | str, str]:
         return number * size - part.offset, f"{local:%Y-%m-%dT%H:%M}{sign}{hours:02}:{minutes:02}"
     if unit == "hour_of_day":
         return number % 24, f"{number % 24:02}:00"
+    if unit == "hour_of_week":  # 1 January 1970 was a Thursday
+        return (number + 3 * 24) % 168, ""
     day = date(1970, 1, 1) + timedelta(days=number)
     if unit == "weekday":
         return day.weekday(), WEEKDAYS[day.weekday()]

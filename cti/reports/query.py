@@ -24,7 +24,7 @@ from cti.db.models import (
 )
 from cti.reports.coarse import pieces
 from cti.reports.facts import QUARTER
-from cti.reports.period import Part, Period, Unit, slot, slot_size
+from cti.reports.period import AROUND, Part, Period, Unit, slot, slot_size
 from cti.reports.rollups import visit_measures
 from ivr.errors import BadInput
 
@@ -195,6 +195,8 @@ async def _sums(
             at: Any = literal(0)
             if slots:
                 at = (piece.number * (piece.quarters * QUARTER) + part.offset) // size
+                if query.unit in AROUND:
+                    at = at % AROUND[query.unit]
             columns = [piece.table.c[name] for name in by]
             asked: Select[Any] = select(
                 at.label("slot"),
