@@ -234,6 +234,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             port=settings.agi_port,
             key=settings.agi_key.get_secret_value(),
             listener=listener,
+            witness=room.keys,
             sock=sock,
         )
         engine.vitals = vitals

@@ -30,13 +30,13 @@ from ivr.errors import ActionNotSent, ActionRefused, ReplyOverdue, TelephonyFaul
 
 log = logging.getLogger(__name__)
 
-CLASSES = "system,call,agent,user"
+CLASSES = "system,call,agent,user,dtmf"
 BOOT_TIMEOUT = 60.0
 CONNECT_TIMEOUT = 5.0
 PING_EVERY = 10
 
 E = TypeVar("E", bound=events.Event)
-Sink = Callable[[events.Event], None]
+Sink = Callable[[events.Event], object]
 
 
 @dataclass(frozen=True, slots=True)

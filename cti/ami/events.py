@@ -225,7 +225,17 @@ class OriginateResponse(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DTMFBegin(OnChannel):
+    """A key is down; told once for each, whether Asterisk takes it or holds it back."""
+
+    digit: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
 class DTMFEnd(OnChannel):
+    """A key is up; told again when Asterisk had held it back."""
+
     digit: str
     direction: str
     duration_ms: int

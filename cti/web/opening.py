@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,7 @@ from cti.floor import Floor
 from cti.health.counts import Counts
 from cti.health.vitals import Vitals
 from cti.journal.tap import Tapped
+from cti.keys import Keys
 from cti.ledger import Ledger
 from cti.queues import Files
 from cti.records import ShopRecords
@@ -80,6 +81,7 @@ class Room:
     router: Router
     entries: list[Callable[[Entry], None]]
     api: Api | None = None
+    keys: Keys = field(default_factory=Keys)
 
     def journal(self, journal: Journal) -> Journal:
         """The journal with the floor listening."""
@@ -203,7 +205,11 @@ async def _telephony(
         return None, None
     sinks: list[Callable[[ami.Event], None]] = []
     account = Account(settings.ami_user, settings.ami_secret, settings.ami_host, settings.ami_port)
-    bridge = Bridge(account, lambda event: _each(sinks, event), unread=())
+    keys = room.keys
+    bridge = Bridge(
+        account, lambda event: None if keys.takes(event) else _each(sinks, event), unread=()
+    )
+    keys.bridge = bridge
     roster = room.roster
     ledger = Ledger(room.database, roster.login_of, time.time)
     room.entries.append(ledger.on_entry)

@@ -127,6 +127,7 @@ class AgiCall(AgiLine):
         rest = self.heard_at + BURST - self.time()
         if rest > 0:
             await self.command(commands.wait(rest), rest)
+        self.pressed.forget()
 
     async def record(
         self, path: str, *, limit: float, silence: float, beep: bool, finish: str
@@ -145,6 +146,7 @@ class AgiCall(AgiLine):
         seconds = max(1, round(silence)) if silence > 0 else 0
         line = commands.record_file(stem, suffix, finish, limit, seconds, beep)
         reply = await self.command(line, limit + 2.0)
+        self.pressed.forget()
         ms = (reply.endpos or 0) // 8  # positions are samples of 8 kHz
         if reply.data == "timeout":  # the result is what was left of the limit, in milliseconds
             quiet = seconds > 0 and reply.result.isdecimal() and int(reply.result) > FRAME_MS

@@ -22,6 +22,9 @@ _BAD_IN_ENGINE = re.compile(r"[^A-Za-z0-9_-]")
 _BAD_IN_NAME = re.compile(r"[^A-Z0-9_]")
 _ROOM_FOR_SOUNDS = LONGEST_COMMAND - 200  # what else may stand in the line of an EXEC
 
+# The commands during which the caller's keys are taken, each in its own way.
+TAKE_KEYS = (b"EXEC Background ", b"EXEC Read ", b"EXEC SpeechBackground ", b"GET DATA ",
+             b"WAIT FOR DIGIT ")  # fmt: skip
 REMEMBERED = 4096  # lines of each kind that are kept ready
 ANSWER = command("ANSWER")
 CHANNEL_STATUS = command("CHANNEL STATUS")

@@ -26,7 +26,8 @@ CloseHandler = Callable[["AgiConnection"], None]
 class AgiConnection(asyncio.Protocol):
     """Created by the server for each socket. `trips` counts the commands sent, `longest_pause` is
     the longest time in seconds between an answer and the next command: keys may be lost in it when
-    it is longer than they are (see AgiLine).
+    it is longer than they are (see AgiLine). `running` is the command that Asterisk is at, b"" in a
+    pause.
 
     `on_header` is called once, `on_close` once in any case. After the first failure of the line
     every command raises the same kind of error at once.
@@ -36,6 +37,7 @@ class AgiConnection(asyncio.Protocol):
         self.trips = 0
         self.longest_pause = 0.0
         self.hung_up = False
+        self.running = b""
         self._on_header = on_header
         self._on_close = on_close
         self._decoder = Decoder()
@@ -68,6 +70,7 @@ class AgiConnection(asyncio.Protocol):
         self.trips += 1
         reply: asyncio.Future[Reply] = self._loop.create_future()
         self._reply = reply
+        self.running = line
         self._due = now + deadline
         if self._timer is None or self._timer.when() > self._due:
             self._look_at(self._due)
@@ -79,6 +82,7 @@ class AgiConnection(asyncio.Protocol):
             raise
         finally:
             self._reply = None
+            self.running = b""
             self._answered_at = self._loop.time()
         if answer.code == 200:
             return answer

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ivr.agi import commands
 from ivr.agi.connection import AgiConnection
+from ivr.agi.pressed import Pressed
 from ivr.agi.protocol import Reply
 from ivr.agi.sound import Sound
 from ivr.errors import BadAgi, CallerHungUp, CommandRefused, PromptUnavailable, TelephonyFault
@@ -28,8 +29,8 @@ class AgiLine:
     key has a beginning and an end, and where one of them meets a pause __ast_read (main/channel.c)
     mends it - an end alone is sent on 80 ms or the key's length later - unless that meets a pause
     again. Measured: 2,000 keys and pauses of 30 ms: none lost; of 60 ms: 12 (keys of 40 ms) or
-    none (100 ms); of 100 ms: 144. Bursts with 20 ms gaps at random over all commands, our usual
-    pauses: 2 of 24,000. `longest_pause` tells how long this call's have been.
+    none (100 ms); of 100 ms: 144. `longest_pause` tells how long this call's have been. With a
+    witness (`pressed.py`) these are no longer lost.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class AgiLine:
     ) -> None:
         self.time = clock or asyncio.get_running_loop().time
         self.heard_at = -math.inf  # when the last key came, by `time`
+        self.pressed = Pressed(self.time, self._takes_keys)
         self._connection = connection
         self._slack = slack
         self._digit_timeout = between
@@ -88,15 +90,18 @@ class AgiLine:
         await self._connection.command(commands.CHANNEL_STATUS, self._slack)  # 511: CallerHungUp
 
     async def play(self, sound: Sound) -> tuple[str, int]:
-        """Play until the end or a key: the key ("" at the end) and the milliseconds played."""
+        """Play until the end or a key: the key ("" at the end) and the milliseconds played.
+
+        Keys that AGI had lost come with the one behind them; so it is in `listen`, too.
+        """
         began = self.time()
         for run in commands.batches(sound.names):
             reply = await self.command(commands.background(run), sound.ms / 1000)
-            key = self._key(reply)
-            if key and self.is_stray(key):
+            keys = self._typed(reply)
+            if keys == "":
                 return await self.play(sound)
-            if key:
-                return key, min(sound.ms, int((self.time() - began) * 1000))
+            if keys:
+                return keys, min(sound.ms, int((self.time() - began) * 1000))
         await self._check_played(sound, began, commands.BACKGROUND_STATUS)
         return "", sound.ms
 
@@ -105,26 +110,36 @@ class AgiLine:
         began = self.time()
         for run in commands.batches(sound.names):
             await self.command(commands.playback(run), sound.ms / 1000)
+        self.pressed.forget()
         await self._check_played(sound, began, commands.PLAYBACK_STATUS)
 
     async def listen(self, seconds: float) -> str:
         """The key pressed within so many seconds, or ""."""
         end = self.time() + seconds
         reply = await self.command(commands.wait_for_digit(seconds), seconds)
-        key = self._key(reply)
-        if key and self.is_stray(key):
-            left = end - self.time()
-            return await self.listen(left) if left > 0 else ""
-        return key
+        keys = self._typed(reply)
+        left = end - self.time()
+        if keys == "" and left > 0:
+            return await self.listen(left)
+        return keys or ""
 
-    def _key(self, reply: Reply) -> str:
+    def _typed(self, reply: Reply) -> str | None:
+        """The keys of an answer, "" for one that is not to count, None for none at all."""
         if reply.result == "0":
-            return ""
+            return self.pressed.lost() or None
         self.heard_at = self.time()
         try:
-            return chr(int(reply.result))
+            key = chr(int(reply.result))
         except ValueError as error:
             raise BadAgi("Asterisk's result is not a key.") from error
+        return self.not_stray(self.pressed.heard(key))
+
+    def not_stray(self, keys: str) -> str:
+        """The keys without a finish key that belongs to the answer before."""
+        return keys[1:] if keys and self.is_stray(keys[0]) else keys
+
+    def _takes_keys(self) -> bool:
+        return self._connection.running.startswith(commands.TAKE_KEYS)
 
     def note_keys(self) -> None:
         """Keys have just been heard by another way than `play` and `listen`."""

@@ -85,6 +85,7 @@ class _Result(NamedTuple):
     question: str = ""
     guesses: tuple[Guess, ...] = ()
     in_time: bool = True
+    played_to: bool = False  # a key during what was played without listening
 
 
 class SpeechQuestions:
@@ -187,6 +188,8 @@ class _Asking:
         for _ in range(NOISES + 1):
             result = await self._background(sound, first)
             sound = Sound()
+            if not result.tag and self._late():
+                return await self._read_keys()
             if not result.tag:
                 state = await self._state() if result.in_time else None
                 if state is None:
@@ -197,6 +200,8 @@ class _Asking:
                 result = await self._background(sound, self._longest)
             if result.tag == KEY and not self._is_answer(result):
                 continue
+            if not result.tag and self._late():
+                return await self._read_keys()
             if result.tag != Tag.NOISE:
                 return await self._heard(result)
         return Heard(HeardKind.NOTHING)
@@ -212,7 +217,7 @@ class _Asking:
         for run in commands.batches(sound.names)[:-1]:  # more than one command holds
             key, _ = await call.play(Sound(run, sound.ms))
             if key:
-                return _Result(KEY, guesses=(Guess(key, 1.0),))
+                return _Result(KEY, guesses=(Guess(key, 1.0),), played_to=True)
         last = commands.batches(sound.names)[-1:] or [_silence(call)]
         await call.command(commands.speech_background(last[0], wait), sound.ms / 1000 + wait)
         ms = int((call.time() - began) * 1000)
@@ -235,14 +240,26 @@ class _Asking:
         return state if number == self._id else None
 
     def _is_answer(self, result: _Result) -> bool:
-        """Whether a key is meant for this question."""
-        key = result.guesses[0].text
-        return self._question.keys is not None and not self._call.is_stray(key)
+        """Whether there is a key that is meant for this question; then it is pending."""
+        call = self._call
+        keys = result.guesses[0].text
+        if not result.played_to:
+            keys = call.not_stray(call.pressed.heard(keys))
+        if self._question.keys is None:
+            return False
+        call.pending = keys + call.pending
+        return keys != ""
+
+    def _late(self) -> bool:
+        """Whether keys were pressed that no command told of; then they are pending."""
+        if self._question.keys is None:
+            return False
+        self._call.pending += self._call.pressed.lost()
+        return self._call.pending != ""
 
     async def _heard(self, result: _Result) -> Heard:
         match result.tag:
             case "key":
-                self._call.pending = result.guesses[0].text + self._call.pending
                 return await self._read_keys()
             case Tag.SPEECH:
                 best, *others = result.guesses

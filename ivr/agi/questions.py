@@ -106,6 +106,11 @@ class Answer:
                 self.text += key
         return ""
 
+    def take(self, call: AgiCall, typed: str) -> None:
+        """Take keys that have just come; those beyond the answer stay pending."""
+        call.pending = typed + call.pending
+        self.take_pending(call)
+
     def take_pending(self, call: AgiCall) -> None:
         """Take what was typed ahead, with the finish key behind an answer that is full already."""
         left = self.add(call.pending)
@@ -123,7 +128,7 @@ async def _ask_key(call: AgiCall, question: Question, answer: Answer, sound: Sou
         return _estimate(call, began, sound, answer)
     played = await _play(call, question, sound, answer)
     if not answer.complete:
-        answer.add(await call.listen(keys.first))
+        answer.take(call, await call.listen(keys.first))
     return played
 
 
@@ -154,7 +159,7 @@ async def _play(call: AgiCall, question: Question, sound: Sound, answer: Answer)
         await call.play_through(sound)
         return Played(sound.ms)
     key, ms = await call.play(sound)
-    answer.add(key)
+    answer.take(call, key)
     return Played(ms, interrupted=bool(key))
 
 
@@ -176,14 +181,17 @@ async def _get_data(call: AgiCall, answer: Answer, sound: Sound, wait: float) ->
         line = commands.get_data("".join(sound.names), answer.room, wait)
         reply = await call.command(line, sound.ms / 1000 + wait * answer.room, sound)
         by_hash = reply.data != "timeout" and len(reply.result) < answer.room
-        if by_hash and not reply.result and call.is_stray("#"):
+        # `#` is the end of the answer or, where it ends nothing, a key like others.
+        typed = call.pressed.heard(reply.result + "#" if by_hash else reply.result)
+        if typed == "#" and call.is_stray("#"):
             continue
-        if reply.result or by_hash:
+        if reply.data == "timeout":
+            typed += call.pressed.lost()
+        if typed:
             call.note_keys()
-        answer.add(reply.result)
-        if not by_hash:
+        answer.take(call, typed)
+        if reply.data == "timeout":
             return
-        answer.add("#")  # the end of the answer, or, where `#` ends nothing, a key like others
         sound = Sound()
 
 
@@ -192,7 +200,7 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
     *first, last = commands.batches(sound.names) or [()]
     for run in first:  # more sounds than one command holds
         key, _ = await call.play(sound._replace(names=run))
-        answer.add(key)
+        answer.take(call, key)
         if answer.complete:
             return
         if key:
@@ -200,14 +208,23 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
             break
     if len(last) > 1:
         await call.set_digit_timeout(keys.between)
-    status, typed = await _read_once(call, answer, sound._replace(names=last))
-    if status == "OK" and not typed and len(keys.finish) == 1 and call.is_stray(keys.finish):
-        status, typed = await _read_once(call, answer, sound._replace(names=last))
-    if typed or status == "OK":
-        call.note_keys()
-    answer.add(typed)
-    if status == "OK" and not answer.complete:
-        answer.finished = answer.ended = True
+    sound = sound._replace(names=last)
+    while not answer.complete:
+        status, told = await _read_once(call, answer, sound)
+        by_finish = status == "OK" and len(told) < answer.room
+        typed = call.pressed.heard(told, keys.finish if by_finish else "")
+        if by_finish and typed in ("", keys.finish) and call.is_stray(keys.finish):
+            continue
+        if status != "OK":
+            typed += call.pressed.lost()
+        if typed or by_finish:
+            call.note_keys()
+        answer.take(call, typed)
+        if by_finish and not answer.complete:
+            answer.finished = answer.ended = True
+        if status != "OK":
+            return
+        sound = Sound()
 
 
 async def _read_once(call: AgiCall, answer: Answer, sound: Sound) -> tuple[str, str]:
@@ -231,7 +248,7 @@ async def _read_once(call: AgiCall, answer: Answer, sound: Sound) -> tuple[str, 
 async def _key_by_key(call: AgiCall, answer: Answer, sound: Sound) -> None:
     key, _ = await call.play(sound)
     while True:
-        answer.add(key)
+        answer.take(call, key)
         if answer.complete:
             return
         key = await call.listen(answer.keys.between)

@@ -16,6 +16,7 @@ from ivr.agi.call import AgiCall, Listener, PromptFiles
 from ivr.agi.connection import AgiConnection
 from ivr.agi.entry import Entrance, read_entrance
 from ivr.agi.line import SLACK
+from ivr.agi.pressed import Witness
 from ivr.agi.protocol import Header
 from ivr.agi.sound import Joiner
 from ivr.errors import BadAgi, CallerHungUp
@@ -35,6 +36,7 @@ class AgiServer:
     on. With a `key` every header has to carry it. `start` has to be awaited when everything the
     handler needs is ready. It listens at `host` and `port`, or on a bound socket, `sock`, which
     other processes may share: callers who knock between two of them are served by the next.
+    `witness` tells what keys the callers pressed.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class AgiServer:
         sock: socket.socket | None = None,
         key: str = "",
         listener: Listener | None = None,
+        witness: Witness | None = None,
         header_deadline: float = HEADER_DEADLINE,
         slack: float = SLACK,
         clock: Callable[[], float] | None = None,
@@ -57,6 +60,7 @@ class AgiServer:
         self._socket = sock
         self._key = key.encode()
         self._listener = listener
+        self._witness = witness
         self._header_deadline = header_deadline
         self._slack = slack
         self._clock = clock
@@ -168,6 +172,8 @@ class AgiServer:
             slack=self._slack,
             clock=self._clock,
         )
+        if self._witness is not None:
+            self._witness.attend(entrance.info.channel, call.pressed)
         try:
             await self._handle(call)
         except CallerHungUp:
@@ -175,4 +181,6 @@ class AgiServer:
         except Exception:
             log.exception("call %s: the conversation failed", entrance.info.id)
         finally:
+            if self._witness is not None:
+                self._witness.leave(entrance.info.channel)
             connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from ivr.understand.numerals import decimal, digit_readings, number_words
 from ivr.words import fold
 
 LONGEST_TEXT = 400  # characters; nobody says more in one answer that we could understand
+MOST_OTHERS = 3  # further readings of a phone number that are offered
 
 _YES = MappingProxyType(
     {
@@ -218,11 +219,17 @@ class Phone:
         plus = LANGUAGES[language[:2]].marks["+"]
         sign = "+" if tokens[:1] == [plus] else ""
         readings = digit_readings(tokens[1:] if sign else tokens, language)
-        for length, alternatives in readings.items():
-            for digits in alternatives if 4 <= length <= 16 else ():
-                if found := self.keyed(sign + digits, language, today):
-                    return found
-        return None
+        every = (
+            self.keyed(sign + digits, language, today)
+            for length, alternatives in readings.items()
+            for digits in (alternatives if 4 <= length <= 16 else ())
+        )
+        found = list({one.value: one for one in every if one is not None}.values())
+        if len(found) < 2:
+            return found[0] if found else None
+        # Üç yüz seksen iki yüz: 380 200 or 382 100. Said in groups again both would sound the same.
+        first, *others = (_digit_by_digit(one, language, self.region) for one in found)
+        return replace(first, confidence=0.8, others=tuple(others[:MOST_OTHERS]))
 
     def keyed(self, keys: str, language: str, today: date) -> Understood | None:
         if not re.fullmatch(r"\+?[0-9]{4,16}", keys):
@@ -273,6 +280,13 @@ class Day:
             return None
         read = [Understood(day, FILTERS["date"](day, language, today=today)) for day in allowed]
         return Understood(read[0].value, read[0].said, 1.0, tuple(read[1:3]))
+
+
+def _digit_by_digit(phone: Understood, language: str, region: str) -> Understood:
+    number = phonenumbers.parse(phone.value)
+    if phonenumbers.region_code_for_number(number) != region:
+        return phone
+    return replace(phone, said=FILTERS["digits"](f"0{number.national_number}", language))
 
 
 def _keyed_decimal(keys: str) -> Decimal | None:

@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydantic import SecretStr
 
+from cti.ami.bridge import Account as Manager
+from cti.ami.bridge import Bridge
 from cti.asterisk import Account, Asterisk, Installation, InstanceSettings, free_ports
+from cti.keys import Keys
 from cti.softphone import Call, Phone
 from ivr.agi.call import AgiCall
 from ivr.agi.listening import SpeechQuestions
@@ -36,7 +40,9 @@ class SpokenPrompts:
         path = self._folder / f"{abs(hash(utterance.text))}.wav"
         if not path.exists():
             said = await asyncio.to_thread(voices.spoken, utterance.text, utterance.language, 160)
-            write_wav(path, said.astype(np.int16))
+            unfinished = path.with_suffix(f".{id(utterance)}.part")  # ten calls may ask at once
+            write_wav(unfinished, said.astype(np.int16))
+            unfinished.replace(path)
         return (path,)
 
     def silence(self, seconds: float) -> Path:
@@ -188,13 +194,16 @@ async def speech_line(
             assert line is not None
             await line.handle(call)
 
+        keys = Keys()
         server = AgiServer(
             handle,
             (prompts or SpokenPrompts)(folder),
             port=int(instance.agi_url.rpartition(":")[2]),
             key=instance.agi_key,
             listener=SpeechQuestions(speech),
+            witness=keys,
         )
+        manager = Manager(instance.ami_user, SecretStr(instance.ami_secret), port=instance.ami_port)
         await server.start()
         account = instance.accounts[0]
         try:
@@ -206,7 +215,9 @@ async def speech_line(
                     password=account.password,
                     register=True,
                 ) as phone,
+                Bridge(manager, keys.takes, classes="system,dtmf") as keys.bridge,
             ):
+                await keys.bridge.ready(10)
                 line = SpeechLine(asterisk, speech, phone, server, wire)
                 yield line
         finally:
