@@ -1,6 +1,7 @@
 """Callers who speak: how well and how fast they are understood, and how many at once.
 
-    python -m bench.speech [--voices FOLDER] [--items 120] [--callers 4] [--loads 10,20,40,80]
+    python -m bench.speech [--parts people,menu,outside,stop,peers,load] [--voices FOLDER]
+                           [--items 120] [--callers 4] [--loads 10,20,40,80]
 
 Recordings of people saying digits (8 kHz; ../shared/voices, SANTRAL_VOICES or --voices) and phrases
 by espeak-ng are dialled in by SIP, through a real Asterisk, the listener's own process and AGI:
@@ -24,7 +25,7 @@ import asyncio
 import os
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +47,7 @@ MENU = ("sipariş durumu", "temsilci", "iptal", "kargo", "fatura", "ödeme", "ia
 OUTSIDE = ("merhaba nasılsınız", "bugün hava güzel", "bilmiyorum", "efendim", "pazartesi sabahı",
            "bir saniye lütfen", "alo duyuyor musunuz", "yeşil elma")  # fmt: skip
 SPEAKERS = ("tr", "tr+m4", "tr+f3", "tr+klatt3", "tr+f2", "tr+m2")
+PARTS = ("people", "menu", "outside", "stop", "peers", "load")
 HANGOVER = 500
 SURE = 0.5  # a confidence below this is asked again
 
@@ -233,32 +235,39 @@ async def stock_end(items: Sequence[Item]) -> list[float]:
     return found
 
 
-async def dialled(folder: Path, state: Path, items: int, callers: int, digits: str) -> None:
-    installation = await find_asterisk(state, print)
-    people = digit_items(digits, items)
-    inside = phrase_items(MENU, True, min(items, 48))
-    outside = phrase_items(OUTSIDE, False, min(items, 48))
-    async with speech_line(installation, folder / "line") as line:
-        await talk(line, inside[:2])  # the first call pays for what is loaded then
-        people_tally = await understood(line, people, callers)
-        inside_tally = await understood(line, inside, callers)
-        outside_tally = await understood(line, outside, callers)
-    async with speech_line(installation, folder / "tone", prompts=Tone) as line:
-        stops = await barge_in(line, 30)
-    print(people_tally.line("people saying digits, right"))
-    print(inside_tally.line("synthetic Turkish menu, right"))
-    print(outside_tally.line("words outside the menu, refused"))
-    for tally in (people_tally, inside_tally, outside_tally):
-        if tally.wrong:
-            print("   ", "; ".join(tally.wrong[:8]))
-    within = sum(stop <= 200 for stop in stops) / len(stops)
-    print(f"{'onset of speech -> prompt silent':42} {spread(stops)}; within 200 ms: {within:.0%}")
-    sphinx = await offline(build(EngineChoice("pocketsphinx"), "en"), people)
-    vosk = await offline(build(EngineChoice(), "en"), people)
-    print(f"{'peer: pocketsphinx, the same digits':42} {sphinx:6.1%} (Vosk offline {vosk:.1%})")
-    stock = await stock_end(inside)
-    ours = HANGOVER + statistics.median(inside_tally.late)
-    print(f"{'peer: the end by Vosk itself, in audio':42} {spread(stock)}; ours {ours:.0f} ms")
+async def dialled(folder: Path, options: argparse.Namespace, parts: Set[str]) -> None:
+    """What is measured over the telephone; each line is printed when it is known."""
+    few = min(options.items, 48)
+    people = digit_items(options.voices, options.items) if parts & {"people", "peers"} else []
+    inside = phrase_items(MENU, True, few)
+    kinds = {
+        "people": ("people saying digits, right", people),
+        "menu": ("synthetic Turkish menu, right", inside),
+        "outside": ("words outside the menu, refused", phrase_items(OUTSIDE, False, few)),
+    }
+    installation = None
+    if parts & {*kinds, "stop"}:
+        installation = await find_asterisk(options.state, print)
+    if installation and parts & set(kinds):
+        async with speech_line(installation, folder / "line") as line:
+            await talk(line, inside[:2])  # the first call pays for what is loaded then
+            for part, (name, items) in kinds.items():
+                if part in parts:
+                    tally = await understood(line, items, options.callers)
+                    print(tally.line(name), "; ".join(tally.wrong[:8]), flush=True)
+    if installation and "stop" in parts:
+        async with speech_line(installation, folder / "tone", prompts=Tone) as line:
+            stops = await barge_in(line, 30)
+        within = sum(stop <= 200 for stop in stops) / len(stops)
+        name = "onset of speech -> prompt silent"
+        print(f"{name:42} {spread(stops)}; within 200 ms: {within:.0%}", flush=True)
+    if "peers" in parts:
+        sphinx = await offline(build(EngineChoice("pocketsphinx"), "en"), people)
+        vosk = await offline(build(EngineChoice(), "en"), people)
+        print(f"{'peer: pocketsphinx, the same digits':42} {sphinx:6.1%} (Vosk offline {vosk:.1%})")
+        stock = await stock_end(inside)
+        name = "peer: the end by Vosk itself, in audio"
+        print(f"{name:42} {spread(stock)}; ours: the hang-over of {HANGOVER} ms and the above")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -269,14 +278,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--loads", default="10,20,40,80", help="calls at once on the listener")
     parser.add_argument("--workers", type=int, default=1, help="recogniser processes under load")
     parser.add_argument("--state", type=Path, default=Path(".santral"), help="where Asterisk is")
-    parser.add_argument("--skip", choices=("dialled", "load"), default="")
+    parser.add_argument(
+        "--parts", default=",".join(PARTS), help="which to measure, in any order (%(default)s)"
+    )
     options = parser.parse_args(arguments)
+    parts = frozenset(options.parts.split(","))
+    if unknown := parts - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory() as folder:
-        if options.skip != "dialled":
-            asyncio.run(
-                dialled(Path(folder), options.state, options.items, options.callers, options.voices)
-            )
-    if options.skip != "load":
+        asyncio.run(dialled(Path(folder), options, parts))
+    if "load" in parts:
         asyncio.run(load([int(one) for one in options.loads.split(",")], options.workers))
 
 
