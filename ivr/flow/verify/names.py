@@ -25,6 +25,7 @@ MOST_PATHS: Final = 100  # further findings of one flow show the shortest path o
 def names(view: View) -> Iterator[Finding]:
     """All of it: names that nothing sets, then ways on which they are not set, then unused ones."""
     yield from _unknown(view)
+    yield from _before_the_first_step(view)
     if view.ways.start is not None:
         yield from _Unset(view).findings()
     yield from _unused(view)
@@ -51,6 +52,20 @@ def _unknown(view: View) -> Iterator[Finding]:
                 for unknown in sorted(template.names - known):
                     message = f"nothing sets '{unknown}'{meant(unknown, known)}"
                     yield view.finding("unknown-name", ("prompts", name, language), message)
+
+
+def _before_the_first_step(view: View) -> Iterator[Finding]:
+    """What is said of the recording, before any step has set anything."""
+    taping = view.flow.record_calls
+    known = _known(view)
+    there = {*view.flow.takes, *RESERVED}
+    for name in taping.prompts() if taping else ():
+        prompt = view.flow.prompts.get(name) or view.flow.shared.get(name)
+        texts = [text for texts in prompt.texts.values() for text in texts] if prompt else []
+        needs = frozenset[str]().union(*(text.needs for text in texts)) & known
+        for unset in sorted(needs - there):
+            message = f"'{unset}' is not set yet when prompt '{name}' tells of the recording"
+            yield view.finding("never-set", view.anywhere(name), message)
 
 
 def _unused(view: View) -> Iterator[Finding]:

@@ -54,6 +54,16 @@ def a_name_that_is_set_too_late(good: Files) -> Made:
         yield f"{start} is said first", files
 
 
+@kind("never-set")
+def a_recording_announced_with_what_is_set_later(good: Files) -> Made:
+    for way in ("announce", "consent"):
+        for prompt in ("status", "address", "stock"):
+            files = good.copy()
+            flow = files.data["shop.yaml"]
+            flow["record_calls"] = {way: flow["steps"][prompt]["prompt"]}
+            yield f"{way} says the prompt of {prompt}", files
+
+
 @kind("unused-variable")
 def a_variable_that_nobody_uses(good: Files) -> Made:
     for file, name, step in good.steps():
