@@ -46,7 +46,7 @@ class Keys:
         """Take an event; False for those that are not about keys."""
         if not isinstance(event, DTMFBegin | DTMFEnd):
             return False
-        channel = event.channel.name
+        channel = event.channel
         pressed = self._calls.get(channel)
         if pressed is None or event.direction != RECEIVED:
             return True

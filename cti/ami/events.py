@@ -225,17 +225,20 @@ class OriginateResponse(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DTMFBegin(OnChannel):
-    """A key is down; told once for each, whether Asterisk takes it or holds it back."""
+class DTMFBegin(Event):
+    """A key is down; told once for each, whether Asterisk takes it or holds it back. There are many
+    of them, and the channel's name is all that is wanted of it."""
 
+    channel: str
     digit: str
     direction: str
 
 
 @dataclass(frozen=True, slots=True)
-class DTMFEnd(OnChannel):
+class DTMFEnd(Event):
     """A key is up; told again when Asterisk had held it back."""
 
+    channel: str
     digit: str
     direction: str
     duration_ms: int

@@ -25,7 +25,7 @@ PREROLL_MS = 400
 BARGE_GAP = 2.0  # seconds the engine may take between a BARGEIN and listening on
 ENGINE_PAUSE_MS = 700  # how long an engine has waited when it says that the speaker pauses
 LATE = 0.03  # a timer that fires so late means a busy loop: audio may be waiting unread
-WITHOUT = 3.0  # seconds to wait for a recogniser when none is ready
+WITHOUT = 3.0  # seconds to wait for a recogniser when none is ready, or the last one was lost
 AGAIN = 0.1  # seconds between two looks for one
 
 
@@ -107,6 +107,7 @@ class Attention:
         if self._heard:
             self._end(Tag.ERROR)
         else:
+            self._give_up_at = self._loop.time() + WITHOUT
             self._begin()
 
     def _arm(self) -> None:
