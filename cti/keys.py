@@ -69,7 +69,7 @@ class Keys:
         pressed = self._calls.get(channel)
         if pressed is None or not pressed.waiting:
             return
-        if pressed.overdue or not pressed.hearing():
+        if not pressed.missing:
             self._look_later(channel, pressed, BUSY)
             return
         if self.bridge is not None and self.bridge.connected:

@@ -25,6 +25,7 @@ _ROOM_FOR_SOUNDS = LONGEST_COMMAND - 200  # what else may stand in the line of a
 # The commands during which the caller's keys are taken, each in its own way.
 TAKE_KEYS = (b"EXEC Background ", b"EXEC Read ", b"EXEC SpeechBackground ", b"GET DATA ",
              b"WAIT FOR DIGIT ")  # fmt: skip
+COLLECT_KEYS = (b"EXEC Read ", b"GET DATA ")  # of these, those that may take several
 REMEMBERED = 4096  # lines of each kind that are kept ready
 ANSWER = command("ANSWER")
 CHANNEL_STATUS = command("CHANNEL STATUS")

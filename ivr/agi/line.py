@@ -43,7 +43,7 @@ class AgiLine:
     ) -> None:
         self.time = clock or asyncio.get_running_loop().time
         self.heard_at = -math.inf  # when the last key came, by `time`
-        self.pressed = Pressed(self.time, self._takes_keys)
+        self.pressed = Pressed(self.time, connection)
         self._connection = connection
         self._slack = slack
         self._digit_timeout = between
@@ -137,9 +137,6 @@ class AgiLine:
     def not_stray(self, keys: str) -> str:
         """The keys without a finish key that belongs to the answer before."""
         return keys[1:] if keys and self.is_stray(keys[0]) else keys
-
-    def _takes_keys(self) -> bool:
-        return self._connection.running.startswith(commands.TAKE_KEYS)
 
     def note_keys(self) -> None:
         """Keys have just been heard by another way than `play` and `listen`."""

@@ -10,7 +10,8 @@ So the commands only tell *how far* the caller's keys have come. Asterisk hands 
 order; what stands before an answered key and was not answered was lost, and goes in before it. What
 was lost behind the last answered key shows when the line has been quiet for `QUIET`: the witness
 then hands it to Asterisk again (`cti/keys.py`), which ends the prompt as the key should have. A key
-that comes twice by that is taken once: nobody pressed it twice.
+that comes twice by that is taken once: nobody pressed it twice. A command that collects keys tells
+of none before its end; what was pressed in it is not handed in again, but put in its place then.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Protocol
+
+from ivr.agi.commands import COLLECT_KEYS, TAKE_KEYS
 
 QUIET = 0.5  # seconds; Asterisk itself holds keys of a burst back, but lets go one every 130 ms
 REMEMBERED = 10.0  # seconds in which the Manager, or a key held back, may come after us
@@ -31,22 +34,35 @@ class Witness(Protocol):
     def leave(self, channel: str) -> None: ...
 
 
+class Commands(Protocol):
+    """The AGI connection, as far as it matters here."""
+
+    @property
+    def trips(self) -> int:
+        """Commands sent so far."""
+
+    @property
+    def running(self) -> bytes:
+        """The command that runs; b"" in a pause."""
+
+
 class Pressed:
-    """One call's keys. `hearing` says whether a command that takes keys runs now.
+    """One call's keys. `agi` are its commands.
 
     `rescued` counts the keys that AGI had lost. Keys themselves are in no log: they may be secret.
     """
 
-    __slots__ = ("_clock", "_early", "_gone", "_held", "_out", "_spent", "_still", "hearing",
+    __slots__ = ("_agi", "_clock", "_early", "_gone", "_held", "_out", "_spent", "_still", "_trip",
                  "rescued")  # fmt: skip
 
-    def __init__(self, clock: Callable[[], float], hearing: Callable[[], bool]) -> None:
+    def __init__(self, clock: Callable[[], float], agi: Commands) -> None:
         self._clock = clock
-        self.hearing = hearing
+        self._agi = agi
         self.rescued = 0
         self._out = ""  # begun, and not answered yet
         self._held = ""  # the last one, while it is down
         self._still = -math.inf  # since when nothing has happened
+        self._trip = 0  # how many commands had been sent when the last key moved
         self._early: list[tuple[str, float]] = []  # answered before the witness told of them
         self._spent: list[tuple[str, float]] = []  # taken or handed in again: may come once more
         self._gone: list[tuple[str, float]] = []  # for nobody, but their end may come later
@@ -56,7 +72,7 @@ class Pressed:
     def began(self, key: str) -> None:
         """A key is down. Asterisk tells it twice when it came while the call was being answered:
         what __ast_answer (main/channel.c) has read it puts back."""
-        self._still = self._clock()
+        self._still, self._trip = self._clock(), self._agi.trips
         if self._held == key:
             return
         self._held = key
@@ -65,7 +81,7 @@ class Pressed:
 
     def ended(self) -> None:
         """A key is up. Told again for each time that Asterisk has held it back."""
-        self._still = self._clock()
+        self._still, self._trip = self._clock(), self._agi.trips
         self._held = ""
 
     @property
@@ -79,6 +95,15 @@ class Pressed:
         if self._held:
             return QUIET
         return max(0.0, self._still + QUIET - self._clock())
+
+    @property
+    def missing(self) -> bool:
+        """Whether a key was lost for sure, and a command runs that would take it now."""
+        running = self._agi.running
+        if not self._out or self.overdue or not running.startswith(TAKE_KEYS):
+            return False
+        collects = running.startswith(COLLECT_KEYS) and not running.rstrip().endswith(b" 1")
+        return not collects or self._trip < self._agi.trips
 
     def again(self) -> str:
         """The first key that was lost, which the witness now hands to Asterisk a second time."""

@@ -213,7 +213,8 @@ async def _read(call: AgiCall, answer: Answer, sound: Sound) -> None:
         status, told = await _read_once(call, answer, sound)
         by_finish = status == "OK" and len(told) < answer.room
         typed = call.pressed.heard(told, keys.finish if by_finish else "")
-        if by_finish and typed in ("", keys.finish) and call.is_stray(keys.finish):
+        only_finish = by_finish and len(keys.finish) == 1 and typed in ("", keys.finish)
+        if only_finish and call.is_stray(keys.finish):
             continue
         if status != "OK":
             typed += call.pressed.lost()

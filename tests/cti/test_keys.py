@@ -16,6 +16,7 @@ from cti.keys import Keys
 from ivr.agi.pressed import Pressed
 from tests.cti.ami.test_bridge import account
 from tests.fakes.manager import FakeManager, event, fake_manager
+from tests.ivr.agi.test_pressed import Agi
 
 CHANNEL = "PJSIP/caller-00000001"
 
@@ -43,7 +44,7 @@ async def until(what: object, wanted: object) -> None:
 async def test_a_key_that_agi_does_not_tell_of_is_handed_in_again_and_counts_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    pressed = Pressed(time.monotonic, lambda: True)
+    pressed = Pressed(time.monotonic, Agi())
     with caplog.at_level(logging.INFO):
         async with fake_manager() as fake, watching(fake, pressed) as keys:
             told(fake, "DTMFBegin", "7")
@@ -61,8 +62,8 @@ async def test_a_key_that_agi_does_not_tell_of_is_handed_in_again_and_counts_onc
 
 
 async def test_a_key_is_not_handed_in_while_it_is_down_or_no_command_would_take_it() -> None:
-    hearing = False
-    pressed = Pressed(time.monotonic, lambda: hearing)
+    agi = Agi(b"")
+    pressed = Pressed(time.monotonic, agi)
     async with fake_manager() as fake, watching(fake, pressed):
         told(fake, "DTMFBegin", "7")
         await until(lambda: pressed.waiting, True)
@@ -70,12 +71,12 @@ async def test_a_key_is_not_handed_in_while_it_is_down_or_no_command_would_take_
         told(fake, "DTMFEnd", "7")
         await asyncio.sleep(0.8)
         assert fake.actions("PlayDTMF") == []
-        hearing = True
+        agi.run(b"WAIT FOR DIGIT 5000\n")
         await fake.got("PlayDTMF")
 
 
 async def test_keys_that_we_send_and_other_channels_are_nothing_to_it() -> None:
-    pressed = Pressed(time.monotonic, lambda: True)
+    pressed = Pressed(time.monotonic, Agi())
     async with fake_manager() as fake, watching(fake, pressed) as keys:
         told(fake, "DTMFBegin", "7", "Sent")
         fake.say(event("DTMFBegin", ("Channel", "PJSIP/x-2"), ("Digit", "1"),

@@ -18,14 +18,31 @@ class Clock:
         return self.now
 
 
+class Agi:
+    """The AGI connection: the command that runs, and how many there were."""
+
+    def __init__(self, running: bytes = b"WAIT FOR DIGIT 5000\n") -> None:
+        self.trips = 1
+        self.running = running
+
+    def run(self, line: bytes) -> None:
+        self.trips += bool(line)
+        self.running = line
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def keys(clock: Clock) -> Pressed:
-    return Pressed(clock, lambda: True)
+def agi() -> Agi:
+    return Agi()
+
+
+@pytest.fixture
+def keys(clock: Clock, agi: Agi) -> Pressed:
+    return Pressed(clock, agi)
 
 
 def press(keys: Pressed, typed: str) -> None:
@@ -76,6 +93,41 @@ def test_a_key_that_is_held_down_is_not_lost(keys: Pressed, clock: Clock) -> Non
     assert keys.heard("5") == "5"
 
 
+READ = b"EXEC Read SANTRAL_KEYS,/s/number,4,t,1,3\n"
+
+
+def test_what_a_collecting_command_has_taken_is_not_missing(
+    keys: Pressed, clock: Clock, agi: Agi
+) -> None:
+    agi.run(READ)
+    press(keys, "12")
+    clock.now += 10
+    assert (keys.waiting, keys.missing) == (True, False)
+    assert keys.heard("12") == "12"
+
+
+@pytest.mark.parametrize("line", [READ, b"GET DATA /s/menu 5000 4\n", b"GET DATA /s/menu 5000 1\n"])
+def test_what_was_pressed_before_it_is_missing(
+    keys: Pressed, clock: Clock, agi: Agi, line: bytes
+) -> None:
+    agi.run(b"")
+    press(keys, "1")
+    clock.now += 10
+    assert not keys.missing, "nothing runs that would take it"
+    agi.run(line)
+    assert keys.missing
+
+
+def test_one_key_is_told_at_once_so_it_is_missing_when_it_is_not(
+    keys: Pressed, clock: Clock, agi: Agi
+) -> None:
+    agi.run(b"GET DATA /s/menu 5000 1\n")
+    press(keys, "1")
+    assert not keys.missing
+    clock.now += QUIET
+    assert keys.missing
+
+
 def test_a_key_told_twice_while_it_is_down_is_one(keys: Pressed) -> None:
     keys.began("5")
     keys.began("5")
@@ -117,7 +169,7 @@ def test_whatever_is_lost_late_or_handed_in_again_each_key_counts_once(
     """Asterisk as it is: keys in their order, any of them lost; AGI's answers before or behind what
     the witness tells; keys that were believed lost come after all."""
     chance = random.Random(seed)
-    keys = Pressed(clock, lambda: True)
+    keys = Pressed(clock, Agi())
     sent = "".join(chance.choices("0123", k=60))
     told, coming = deque(sent), deque[tuple[str, float]]()
     heard = ""
