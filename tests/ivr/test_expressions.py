@@ -86,7 +86,15 @@ def test_what_is_not_the_language_is_refused_at_load(source: str, why: str) -> N
 
 @pytest.mark.parametrize(
     "source",
-    ["missing", "order.colour", "order.items / 0", "'a' * 99", "'%s' % 'a'", "order.number + 1"],
+    [
+        "missing",
+        "order.colour",
+        "order.items / 0",
+        "'a' * 99",
+        "'%s' % 'a'",
+        "order.number + 1",
+        "'Ayşe' | truncate(1)",
+    ],
 )
 def test_what_fails_on_values_is_an_expression_fault(source: str) -> None:
     with pytest.raises(ExpressionFault):
