@@ -99,6 +99,12 @@ async def seed_shop(engine: AsyncEngine, shop: Shop | None = None) -> bool:
         await connection.execute(insert(customers), full.customers)
         await connection.execute(insert(orders), full.orders)
         await connection.execute(insert(order_lines), full.lines)
+        if engine.dialect.name == "postgresql":
+            # These rows brought their numbers; the next ones are to come after them.
+            for table in (customers, orders):
+                largest = select(func.max(table.c.id)).scalar_subquery()
+                sequence = func.pg_get_serial_sequence(table.name, "id")
+                await connection.execute(select(func.setval(sequence, largest)))
     return True
 
 
