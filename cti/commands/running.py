@@ -194,6 +194,10 @@ def new_secrets(directory: Path) -> Mapping[str, str]:
     for name in ("ami_secret", "agi_key", "database_password", "phone_password"):
         if not (directory / name).exists():
             made[name] = password()
+    if not (directory / "recording_keys").exists():
+        from cti.services.sealing import new_key
+
+        made["recording_keys"] = new_key()
     if not (directory / "database_url").exists():
         known = made.get("database_password") or (
             directory / "database_password"

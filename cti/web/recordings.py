@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +11,15 @@ from aiohttp import web
 from sqlalchemy import select
 
 from cti.db.models import recordings
+from cti.services.sealer import place_of
+from cti.services.sealing import SEALED, Keys, sealed
 from cti.web.auth import principal, require
 from cti.web.errors import Refused
 from cti.web.json import reply
 from cti.web.site import Site, site
+from ivr.errors import ServiceFailed
+
+log = logging.getLogger(__name__)
 
 CALL: Final = "{call:[A-Za-z0-9_.-]{1,80}}"
 NUMBER: Final = "{number:[0-9]{1,18}}"
@@ -46,7 +52,31 @@ async def sound(request: web.Request) -> web.StreamResponse:
         raise Refused(404, "not_found", "There is no such recording.")
     if not request.http_range.start:  # once for a listening, not for each jump
         await here.audit.note(principal(request).login, "listen", row.call)
+    if path.suffix == SEALED:
+        return await _opened(request, here, path)
     return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
+
+
+async def _opened(request: web.Request, here: Site, path: Path) -> web.StreamResponse:
+    """A sealed recording, or the range of it that is asked for, as one in the clear."""
+    keys = Keys.read(here.settings.recording_keys.get_secret_value())
+    try:
+        if keys is None:
+            raise ServiceFailed("there is no key")
+        file = keys.open(path, place_of(path))
+        size = file.size
+        start, stop, _ = request.http_range.indices(size)
+        body = await asyncio.to_thread(file.read, start, stop)
+    except ServiceFailed as error:
+        log.error("%s: %s", place_of(path), error)
+        raise Refused(409, "sealed", "This recording cannot be opened.") from None
+    headers = {"Accept-Ranges": "bytes", "Content-Type": "audio/wav"}
+    if "Range" not in request.headers:
+        return web.Response(body=body, headers=headers)
+    if start >= size:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return web.Response(status=206, body=body, headers=headers)
 
 
 async def _told(here: Site, row: Any) -> dict[str, Any]:
@@ -58,10 +88,12 @@ async def _told(here: Site, row: Any) -> dict[str, Any]:
 
 
 def _file(here: Site, name: str) -> Path | None:
-    """A recording's file: it is within the folder of recordings, whatever the row says."""
+    """A recording's file, sealed or not: within the folder of recordings, whatever the row says."""
     folder = here.settings.recordings.resolve()
     path = Path(name).resolve()
-    return path if name and path.is_relative_to(folder) and path.is_file() else None
+    if not name or not path.is_relative_to(folder):
+        return None
+    return next((one for one in (path, sealed(path)) if one.is_file()), None)
 
 
 ROUTES: Final = (

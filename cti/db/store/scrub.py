@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db.models import call_events, call_facts, calls, outbound_jobs
+from cti.services.sealing import sealed
 
 T = TypeVar("T")
 BATCH: Final = 200  # calls in one transaction: others write in between
@@ -92,11 +93,12 @@ def batches(of: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def unlink(folder: Path, paths: Iterable[str]) -> None:
-    """Remove recordings' files and their texts beside them; a path that leads out of their folder
-    is left alone."""
+    """Remove recordings' files and their texts beside them, sealed or not; a path that leads out of
+    their folder is left alone."""
     root = folder.resolve()
     for path in paths:
         file = (root / path).resolve()
         if path and file.is_relative_to(root) and file != root:
-            file.unlink(missing_ok=True)
-            file.with_suffix(".txt").unlink(missing_ok=True)
+            for one in (file, file.with_suffix(".txt")):
+                one.unlink(missing_ok=True)
+                sealed(one).unlink(missing_ok=True)
