@@ -1,10 +1,11 @@
-"""`santral soak`: everything at once for a long time, with faults, and then the books are checked.
+"""`santral soak`: all at once for a long time, with faults, and then the books are checked.
 
-Callers ring, press keys, hang up in the middle; every so often something breaks: the engine is
-killed, or stands still, its database is locked, the recogniser dies, the Manager's line is cut. At
-the end nothing may be lost, doubled or left behind.
+Callers in processes of their own (soak_callers.py) ring, press keys, hang up in the middle; every
+so often something breaks: the engine stands still or is killed, its database is locked, the
+recogniser dies, the Manager's line is cut. At the end nothing may be lost, doubled or left behind,
+and memory has to be flat.
 
-    santral soak --hours 0.5 --rate 2 --fault-every 30
+    santral soak --hours 0.5 --rate 20 --fault-every 30
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import signal
 import sqlite3
 import statistics
@@ -27,27 +27,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
-from sqlalchemy import select
 
-from bench.crash import _complete
+from bench.crash_check import Findings, check_story, read_calls
+from bench.processor import machine
+from bench.soak_callers import LONGEST_CALL, RING_FOR, Plan
 from cti.db.engine import open_engine
-from cti.db.models import call_events
 from cti.demo import Demo, demo_running
-from cti.demo_call import Pieces, expected_sounds
+from cti.demo_call import expected_files
 from cti.demo_shop import ORDER
-from cti.settings import Settings
-from cti.softphone import Call, Phone, in_order, until
-from ivr import events
-from ivr.errors import CallOver, NotInTime, SantralError, SoftphoneFault
-from ivr.events import Entry
+from cti.settings import CHECKOUT, Settings
+from ivr.audio import read_wav
+from ivr.errors import SantralError
 
-LONGEST_CALL = 120.0
-SAMPLE_EVERY = 10.0
-SETTLE = 60.0  # seconds that the last calls and the journal may take after the end
+SAMPLE_EVERY = 5.0
+SETTLE = 90  # seconds that the last calls and the journal may take after the end
 WARM = 300.0  # seconds after which memory has to be flat
 FLAT = 1.05
-LINES = ("100", "100", "100", "200", "103", "104", "105")  # most ask for an order
+KILL_EVERY = 20  # each so many faults the engine is killed; in between it has to live for long
+SPARE_TASKS, SPARE_FDS = 8, 16  # what an engine has more of now and then when nobody calls
 
 
 @dataclass(slots=True)
@@ -58,6 +57,7 @@ class Sample:
     engine: int
     engine_kb: int
     engine_fds: int
+    engine_tasks: int  # -1: it could not be asked
     asterisk_kb: int
     asterisk_fds: int
     channels: int
@@ -65,138 +65,112 @@ class Sample:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it. Every count in WRONG has to be 0."""
+    """What came of it."""
 
+    machine: dict[str, object] = field(default_factory=dict)
+    rate: float = 0.0
     seconds: float = 0.0
     calls: int = 0
-    hung_up: int = 0
-    not_answered: int = 0
-    heard: int = 0
-    not_heard: int = 0
+    callers: dict[str, Any] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
-    resumed: int = 0
+    journalled: int = 0  # calls in the journal
     events: int = 0
-    lost: int = 0
-    reordered: int = 0
-    doubled: int = 0
+    findings: Findings = field(default_factory=Findings)
+    incomplete: list[str] = field(default_factory=list)
     left_channels: int = 0
     left_fds: int = 0
+    left_tasks: int = 0
     engine_growth: float = 1.0
+    engine_lived: float = 0.0  # seconds, of the process whose growth it is
     asterisk_growth: float = 1.0
     load: tuple[float, float, float] = (0.0, 0.0, 0.0)
     samples: list[Sample] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
-        wrong = (self.lost, self.reordered, self.doubled, self.left_channels, self.left_fds)
-        return not any(wrong)
+        found = self.findings
+        wrong = (
+            found.lost, found.doubled, found.reordered, found.repeated_effects,
+            self.left_channels, self.left_fds, self.left_tasks,
+        )  # fmt: skip
+        grown = max(self.engine_growth, self.asterisk_growth) > FLAT and self.seconds > 2 * WARM
+        return not any(wrong) and not grown
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "good": self.good}
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says."""
+
+    seconds: float
+    rate: float
+    fault_every: float
+    kill_every: int = KILL_EVERY
+    processes: int = 2
+    by_ear: float = 0.05
+
+
 class Soak:
     """One soak on a running demo."""
 
-    def __init__(
-        self, demo: Demo, sounds: dict[str, Pieces], *, seconds: float, rate: float, every: float
-    ) -> None:
-        self.demo, self.sounds = demo, sounds
-        self.seconds, self.rate, self.every = seconds, rate, every
-        self.report = Report()
-        self.chance = random.Random(1)
+    def __init__(self, demo: Demo, plan: Plan, wanted: Wanted) -> None:
+        self.demo, self.plan, self.wanted = demo, plan, wanted
+        self.report = Report(machine=machine(), rate=wanted.rate)
         self.began = time.monotonic()
-        self._calls: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Report:
-        account, idle = self.demo.account, await self._sample()
-        async with Phone(account.name, server=self.demo.sip, password=account.password) as phone:
-            beside = [asyncio.create_task(work) for work in (self._break_things(), self._watch())]
-            try:
-                await self._ring(phone)
-            finally:
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
-            await asyncio.wait(self._calls or {asyncio.create_task(asyncio.sleep(0))}, timeout=130)
+        idle = await self._sample()
+        beside = [asyncio.create_task(work) for work in (self._break_things(), self._watch())]
+        try:
+            await self._have_them_call()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         await self._settle(idle)
         await self._ask_the_journal()
         self._measure()
         self.report.load = os.getloadavg()
         return self.report
 
-    async def _ring(self, phone: Phone) -> None:
-        number = 0
-        while (now := time.monotonic() - self.began) < self.seconds:
-            await asyncio.sleep(max(0.0, number / self.rate - now))
-            number += 1
-            task = asyncio.create_task(self._call(phone, self.chance.choice(LINES)))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+    async def _have_them_call(self) -> None:
+        """The callers' processes, to the end of their last calls; their figures added up."""
+        many, pipe = self.wanted.processes, asyncio.subprocess.PIPE
+        children = []
+        for number in range(many):
+            plan = {**asdict(self.plan), "rate": self.wanted.rate / many, "seed": number + 1}
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bench.soak_callers", stdin=pipe, stdout=pipe, cwd=CHECKOUT
+            )
+            children.append((child, json.dumps(plan).encode() + b"\n"))
+        at_most = self.wanted.seconds + LONGEST_CALL + RING_FOR + 60
+        try:
+            async with asyncio.timeout(at_most):
+                said = await asyncio.gather(*(one.communicate(text) for one, text in children))
+        finally:
+            for child, _ in children:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
+        told = [json.loads(out) for out, _ in said]
+        self.report.callers = _added(told)
+        self.report.calls = self.report.callers["calls"]
         self.report.seconds = round(time.monotonic() - self.began, 1)
-
-    async def _call(self, phone: Phone, line: str) -> None:
-        report = self.report
-        report.calls += 1
-        try:
-            call = await phone.dial(line, ring_for=60)
-        except (SoftphoneFault, OSError):
-            report.not_answered += 1
-            return
-        if call.answered_at is None:
-            report.not_answered += 1
-            return
-        try:
-            async with asyncio.timeout(LONGEST_CALL):
-                await self._talk(call, line)
-        except (TimeoutError, NotInTime):
-            with contextlib.suppress(SantralError):
-                await call.hangup()
-        except CallOver:
-            pass
-
-    async def _talk(self, call: Call, line: str) -> None:
-        if line != "100" or self.chance.random() < 0.3:  # they change their minds
-            await call.pause(self.chance.uniform(0.2, 9))
-            with contextlib.suppress(CallOver):
-                await call.press(self.chance.choice("0123456789*#"))
-                await call.pause(self.chance.uniform(0.1, 5))
-            self.report.hung_up += 1
-            await call.hangup()
-            return
-        await self._ask_for_the_order(call)
-        whole = all(in_order(call.heard, self.sounds["status"], least=0.9))
-        self.report.heard += whole
-        self.report.not_heard += not whole
-
-    async def _ask_for_the_order(self, call: Call) -> None:
-        """Do what is asked, whenever it is asked (again)."""
-        answers, after = {"main": "1", "ask_number": f"{ORDER}#"}, 0.0
-        with contextlib.suppress(CallOver):
-            while not call.over:
-                asked = {
-                    name: until.prompt(self.sounds[name][0], least=0.5, after=after)
-                    for name in answers
-                }
-
-                def which(call: Call, asked: dict[str, Any] = asked) -> str | None:
-                    return next((name for name, look in asked.items() if look(call)), None)
-
-                name = await call.wait_for(which, LONGEST_CALL, "a question")
-                await call.press(answers[name])
-                after = call.clock()
 
     async def _break_things(self) -> None:
         faults: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (
             ("recogniser killed", self._kill_recogniser), ("database locked", self._lock_database),
             ("Manager cut", self._cut_manager), ("engine stands still", self._freeze_engine),
-            ("engine killed", self._kill_engine),
         )  # fmt: skip
         number = 0
-        while True:
-            await asyncio.sleep(self.every)
+        while time.monotonic() - self.began < self.wanted.seconds:
+            await asyncio.sleep(self.wanted.fault_every)
             name, fault = faults[number % len(faults)]
             number += 1
+            if number % self.wanted.kill_every == 0:
+                name, fault = "engine killed", self._kill_engine
             with contextlib.suppress(psutil.Error, OSError, sqlite3.Error, SantralError):
                 await fault()
             self.report.faults[name] = self.report.faults.get(name, 0) + 1
@@ -250,73 +224,93 @@ class Soak:
         said = await self.demo.asterisk.command("core show channels count")
         return Sample(
             round(time.monotonic() - self.began, 1), engine.pid,
-            engine.memory_info().rss // 1024, engine.num_fds(),
+            engine.memory_info().rss // 1024, engine.num_fds(), await self._tasks(),
             asterisk.memory_info().rss // 1024, asterisk.num_fds(), int(said.split()[0]),
         )  # fmt: skip
 
+    async def _tasks(self) -> int:
+        """How many asyncio tasks the engine has, as it tells itself."""
+        page = f"http://127.0.0.1:{self.demo.settings.web_port}/metrics"
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(3)) as session,
+                session.get(page) as answer,
+            ):
+                lines = (await answer.text()).splitlines()
+        except (aiohttp.ClientError, TimeoutError):
+            return -1
+        found = [line for line in lines if line.startswith("santral_tasks ")]
+        return int(float(found[0].split()[1])) if found else -1
+
     async def _settle(self, idle: Sample) -> None:
         """Everything that calls took has to be given back."""
-        last = await self._sample()
-        for _ in range(int(SETTLE)):
-            last = await self._sample()
-            if not last.channels and last.asterisk_fds <= idle.asterisk_fds + 8:
-                break
+        report, last = self.report, idle
+        for _ in range(SETTLE):
             await asyncio.sleep(1)
-        self.report.samples.append(last)
-        self.report.left_channels = last.channels
-        left = max(0, last.asterisk_fds - idle.asterisk_fds - 8)
-        self.report.left_fds = left + max(0, last.engine_fds - idle.engine_fds - 16)
+            try:
+                last = await self._sample()
+            except (psutil.Error, SantralError):
+                continue
+            report.left_channels = last.channels
+            left = max(0, last.asterisk_fds - idle.asterisk_fds - SPARE_FDS)
+            report.left_fds = left + max(0, last.engine_fds - idle.engine_fds - SPARE_FDS)
+            report.left_tasks = max(0, last.engine_tasks - idle.engine_tasks - SPARE_TASKS)
+            told = last.engine_tasks >= 0
+            if told and not (report.left_channels or report.left_fds or report.left_tasks):
+                break
+        report.samples.append(last)
 
     async def _ask_the_journal(self) -> None:
-        engine = open_engine(self.demo.settings.journal_database)
-        query = select(call_events).order_by(call_events.c.call, call_events.c.sequence)
-        calls: dict[str, list[Entry]] = {}
+        engine, report = open_engine(self.demo.settings.journal_database), self.report
         try:
-            for _ in range(int(SETTLE)):
-                calls.clear()
-                async with engine.connect() as connection:
-                    for row in (await connection.execute(query)).mappings():
-                        calls.setdefault(row["call"], []).append(Entry.from_dict(dict(row)))
-                calls.pop("", None)
-                if all(map(_complete, calls.values())):
-                    break
-                await asyncio.sleep(1)
+            calls = dict(await read_calls(engine, SETTLE))
         finally:
             await engine.dispose()
-        for entries in calls.values():
-            self._check(entries)
-
-    def _check(self, entries: Sequence[Entry]) -> None:
-        report = self.report
-        report.events += len(entries)
-        report.lost += not _complete(entries)
-        times = [entry.at for entry in entries]
-        steps = [e.event for e in entries if isinstance(e.event, events.StepEntered)]
-        visits = Counter((step.flow, step.step, step.visit, step.depth) for step in steps)
-        report.reordered += times != sorted(times) or max(visits.values(), default=1) > 1
-        done = [e.event.key for e in entries if isinstance(e.event, events.EffectDone)]
-        report.doubled += len(done) - len(set(done))
-        report.resumed += sum(isinstance(e.event, events.CallResumed) for e in entries)
+        calls.pop("", None)
+        report.journalled = len(calls)
+        for call, entries in calls.items():
+            report.events += len(entries)
+            before = report.findings.lost
+            check_story(entries, report.findings)
+            if report.findings.lost > before:
+                kinds = " ".join(f"{e.sequence}:{type(e.event).__name__}" for e in entries)
+                report.incomplete.append(f"{call} {kinds}")
 
     def _measure(self) -> None:
         """Memory at the end against memory when warm: of Asterisk, and of the engine process that
-        served longest."""
-        warm = [one for one in self.report.samples if one.at > min(WARM, self.seconds / 3)]
+        served longest. Compared are samples while calls came in."""
+        warm = [one for one in self.report.samples if one.at > min(WARM, self.wanted.seconds / 3)]
+        warm = [one for one in warm if one.at < self.wanted.seconds]
         if len(warm) < 6:
             return
-        third = len(warm) // 3
-        self.report.asterisk_growth = _grown([one.asterisk_kb for one in warm], third)
+        self.report.asterisk_growth = _grown([one.asterisk_kb for one in warm])
         longest, _ = Counter(one.engine for one in warm).most_common(1)[0]
-        mine = [one.engine_kb for one in warm if one.engine == longest]
-        self.report.engine_growth = _grown(mine, max(1, len(mine) // 3))
+        mine = [one for one in warm if one.engine == longest]
+        self.report.engine_growth = _grown([one.engine_kb for one in mine])
+        self.report.engine_lived = round(mine[-1].at - mine[0].at, 1)
 
 
-def _grown(values: Sequence[int], part: int) -> float:
+def _grown(values: Sequence[int]) -> float:
+    part = max(1, len(values) // 3)
     first, last = statistics.median(values[:part]), statistics.median(values[-part:])
     return round(last / first, 3)
 
 
-async def soak(seconds: float, rate: float, every: float, *, speech: bool = True) -> Report:
+def _added(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of several processes as one."""
+    total: dict[str, Any] = {}
+    for one in told:
+        for name, value in one.items():
+            if isinstance(value, dict):
+                total[name] = dict(Counter(total.get(name, {})) + Counter(value))
+            elif name == "late_ms":
+                total[name] = max(total.get(name, 0.0), value)
+            else:
+                total[name] = total.get(name, 0) + value
+    return total
+
+
+async def soak(wanted: Wanted, *, speech: bool = True) -> Report:
     """Run it on a demo of its own."""
     state = Settings.from_environment().state
     with tempfile.TemporaryDirectory(prefix="santral-soak-") as folder:
@@ -326,18 +320,42 @@ async def soak(seconds: float, rate: float, every: float, *, speech: bool = True
         async with demo_running(
             state, lambda text: None, home=Path(folder), prompt_cache=prompts, **changes
         ) as demo:
-            sounds = dict(await expected_sounds(demo))
-            return await Soak(demo, sounds, seconds=seconds, rate=rate, every=every).run()
+            return await Soak(demo, await _plan(demo, wanted), wanted).run()
+
+
+async def _plan(demo: Demo, wanted: Wanted) -> Plan:
+    """Who calls, and when they press: a second into each question, by what is said before it."""
+    said = await expected_files(demo)
+    files = {name: [str(file) for file in pieces] for name, pieces in said.items()}
+
+    def seconds(prompt: str) -> float:
+        return sum(len(samples) / rate for samples, rate in map(read_wav, files[prompt]))
+
+    host, port = demo.sip
+    return Plan(
+        host, port, demo.account.name, demo.account.password, ORDER, wanted.rate, wanted.seconds, 1,
+        wanted.by_ear, [(seconds("welcome") + 1, "1"), (1.0, f"{ORDER}#")],
+        seconds("status") + seconds("goodbye") + 6, files,
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="santral soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--rate", type=float, default=2.0, help="calls a second")
+    parser.add_argument("--rate", type=float, default=5.0, help="calls a second")
     parser.add_argument("--fault-every", type=float, default=30.0, help="seconds")
+    parser.add_argument(
+        "--kill-every", type=int, default=KILL_EVERY, help="faults, of which one kills the engine"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="of callers")
+    parser.add_argument("--by-ear", type=float, default=0.05, help="share of callers who listen")
     parser.add_argument("--report", type=Path, help="write everything here as JSON")
     parsed = parser.parse_args(arguments)
-    report = asyncio.run(soak(parsed.hours * 3600, parsed.rate, parsed.fault_every))
+    wanted = Wanted(
+        parsed.hours * 3600, parsed.rate, parsed.fault_every, parsed.kill_every, parsed.processes,
+        parsed.by_ear,
+    )  # fmt: skip
+    report = asyncio.run(soak(wanted))
     told = report.to_dict()
     if parsed.report:
         parsed.report.write_text(json.dumps(told, indent=1) + "\n", "utf-8")

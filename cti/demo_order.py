@@ -352,18 +352,28 @@ def _heard(heard: Samples, sounds: Mapping[str, Sequence[Prompt]]) -> dict[str, 
 
 async def _sounds(there: OrderDemo, number: str) -> dict[str, Sequence[Prompt]]:
     """The prompts as this customer hears them: name, number and total included."""
-    settings = there.demo.settings
+    files = await flow_files(there.demo, number, ("confirm_order", "order_message"))
+    return {
+        name: [await asyncio.to_thread(Prompt, one) for one in pieces]
+        for name, pieces in files.items()
+    }
+
+
+async def flow_files(demo: Demo, number: str, flows: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    """The files of these flows' prompts with this customer's name, number and total."""
+    settings = demo.settings
     order = {"number": number, "total": TOTAL, "currency": "TRY", "customer": NAME}
     known = {"order": order, "language": LANGUAGE}
-    prompts = PromptSettings(settings.prompts, settings.sounds, espeak=there.demo.espeak)
-    made: dict[str, Sequence[Prompt]] = {}
+    prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
+    made: dict[str, tuple[Path, ...]] = {}
     async with open_prompts(prompts) as library:
-        for file in ("confirm_order", "order_message"):
+        for file in flows:
             flow = load_flow(settings.scenarios / f"{file}.yaml")
             for name, prompt in flow.prompts.items():
                 pieces = prompt.template(LANGUAGE).pieces(known)
-                files = await library.files(Utterance(name, LANGUAGE, pieces, flow.name))
-                made[name] = [await asyncio.to_thread(Prompt, one) for one in files]
+                made[name] = tuple(
+                    await library.files(Utterance(name, LANGUAGE, pieces, flow.name))
+                )
     return made
 
 

@@ -22,6 +22,7 @@ from cti.db.engine import open_engine
 from cti.db.lookup import DatabaseLookup, open_lookup
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
+from cti.dialler.dialler import Dialler
 from cti.dialler.opening import open_dialler
 from cti.health.vitals import Vitals
 from cti.journal.journal import Options, SpooledJournal, open_journal
@@ -34,6 +35,8 @@ from cti.services.nightly import Nightly, retention_of
 from cti.services.notifier import OutboxNotifier, follow_registered, open_notifier
 from cti.services.outside import Allowed, open_session, words
 from cti.services.recordings import RecordingFolder
+from cti.services.sealer import Sealer
+from cti.services.sealing import Keys
 from cti.services.switches import SwitchFile
 from cti.services.transcripts import Transcripts
 from cti.services.updates import DatabaseUpdates, open_updates
@@ -43,6 +46,7 @@ from cti.settings import Settings
 from cti.speech import live_choices, transcription_choices
 from cti.status import StatusFile
 from cti.tables import Tables
+from cti.tracing import tracing_to
 from cti.web.api.opening import make_api
 from cti.web.opening import Desking, Room, opened, prepare
 from ivr.agi.call import AgiCall
@@ -77,6 +81,7 @@ class Engine:
     patience: float = 0.0  # seconds that calls may go on once the engine is told to end
     room: Room | None = None
     desk: Desking | None = None
+    dialler: Dialler | None = None
 
     @property
     def port(self) -> int:
@@ -135,6 +140,7 @@ class Engine:
             "ports": {"agi": self.port, "web": self.desk.port if self.desk else 0},
             "manager": bool(self.desk and self.desk.bridge and self.desk.bridge.connected),
             "calls": len(self.calls),
+            "dialling": self.dialler.trying if self.dialler else 0,
             "flows": {
                 name: {"version": on.version, "since": on.since.isoformat(), "file": on.file}
                 for name, on in sorted(self.scenarios.on_line.items())
@@ -186,6 +192,9 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             open_notifier(OutboxStore(database), bus, sender, {})
         )
         room = await prepare(settings, database, bus, lookup, journal, notifier, vitals.counts)
+        if settings.trace_endpoint:
+            tracing = stack.enter_context(tracing_to(settings.trace_endpoint))
+            room.entries.append(tracing.on_entry)
         room.api = make_api(settings, database, notifier, allowed, journal.history)
         prompts = await stack.enter_async_context(open_prompts(prompt_settings(settings)))
         library = Library()
@@ -239,7 +248,8 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
         )
         engine.vitals = vitals
         vitals.status, vitals.journal_status = engine.status, journal.status
-        dialler = open_dialler(settings, database, notifier, journal)
+        dialler = open_dialler(settings, database, notifier, journal, vitals.counts.on_dialler)
+        engine.dialler = dialler
         # Last of all: an engine that accepts and cannot serve blocks the caller's channel.
         await engine.server.start()
         try:
@@ -252,6 +262,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 in_background(StatusFile(settings.state, engine.status).run()),
                 in_background(nightly_job(settings, database).run()),
                 in_background(transcripts(settings, database).run()),
+                in_background(sealer(settings, database)),
                 in_background(dialler.run() if dialler else nothing()),
             ):
                 yield engine
@@ -300,6 +311,13 @@ def transcripts(settings: Settings, database: AsyncEngine) -> Transcripts:
         lambda: transcription_choices(settings),
         settings.language,
     )
+
+
+async def sealer(settings: Settings, database: AsyncEngine) -> None:
+    """What was recorded is sealed where there is a key."""
+    keys = Keys.read(settings.recording_keys.get_secret_value())
+    if keys is not None:
+        await Sealer(database, settings.recordings, keys).run()
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import sysconfig
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
@@ -154,6 +155,11 @@ class Settings(BaseModel):
     retire_at: time = Field(
         time(3, 30), description="When what is old is removed: a time of day in `time_zone`."
     )
+    recording_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Recordings are sealed with the first of these keys once their call is over "
+        "(base64 of 32 bytes each, newest first); all open them. None: kept as they are.",
+    )
     keep_recordings: int = Field(90, ge=0, description="Days; 0 keeps them for ever.")
     keep_personal: int = Field(
         180, ge=0, description="Days that a call tells of a person (numbers, words, values)."
@@ -167,6 +173,12 @@ class Settings(BaseModel):
     metrics_from: str = Field(
         "", description="Networks that may read /metrics and the reasons of /readyz: 10.1.0.0/16."
     )
+    trace_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="An OpenTelemetry collector (OTLP over HTTP) for a trace of each call, as "
+        "http://collector:4318/v1/traces; none is made if empty.",
+    )
     watchdog: float = Field(
         60.0, ge=0, description="Seconds a standing event loop is borne; then another takes over."
     )
@@ -178,6 +190,14 @@ class Settings(BaseModel):
         if url and scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return url
+
+    @field_validator("recording_keys")
+    @classmethod
+    def _keys(cls, text: SecretStr) -> SecretStr:
+        for word in text.get_secret_value().split():
+            if len(b64decode(word, validate=True)) != 32:
+                raise ValueError("each key must be base64 of 32 bytes")
+        return text
 
     @field_validator("metrics_from")
     @classmethod

@@ -45,7 +45,13 @@ def add_commands(commands: Any) -> None:
     bench.add_argument("name", choices=BENCHES, metavar="NAME")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="the bench's own; try --help")
     bench.set_defaults(run=run_bench)
-    soak = commands.add_parser("soak", help="the same as `bench soak`: hours of calls and faults")
+    # No prefix of its own: all of it, `--help` too, is the soak's.
+    soak = commands.add_parser(
+        "soak",
+        help="the same as `bench soak`: hours of calls and faults",
+        prefix_chars="\0",
+        add_help=False,
+    )
     soak.add_argument("options", nargs=argparse.REMAINDER, help="try --help")
     soak.set_defaults(run=run_bench, name="soak")
 

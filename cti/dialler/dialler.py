@@ -27,7 +27,7 @@ from cti.ami.events import UNREAD
 from cti.db.store.dialling import Claim, DiallingStore, Lane, Limit
 from cti.db.store.outbound import Attempt, Job, OutboundStore
 from cti.dialler.campaigns import Campaign, Campaigns, Outcome
-from cti.dialler.following import Following
+from cti.dialler.following import Count, Following, uncounted
 from cti.dialler.lines import Line, Lines, NotDialled, Over
 from cti.dialler.outcomes import unanswered
 from cti.dialler.placing import (
@@ -86,14 +86,21 @@ class Dialler:
         history: History,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        count: Count = uncounted,
     ) -> None:
         self._store, self._outbound, self._campaigns = store, outbound, campaigns
         self._trunks, self._account, self._now = trunks, account, now
-        self._follow = Following(store, outbound, campaigns, notifier, history, now)
+        self._follow = Following(store, outbound, campaigns, notifier, history, now, count)
+        self._count = count
         self.lines = Lines()
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by attempt
         self._wake = asyncio.Event()
         self._bridge: Bridge | None = None
+
+    @property
+    def trying(self) -> int:
+        """How many attempts are waited for or on the line."""
+        return len(self._tasks)
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -217,10 +224,12 @@ class Dialler:
         try:
             await self._bridge.send(originate(attempt, job, campaign, line.channel, begun))
         except (ActionNotSent, ActionRefused) as error:
+            self._count("not_dialled", job.campaign)
             await self._not_dialled(attempt, str(error))
             return False
         except TelephonyFault as error:  # the events will tell, or the next connection
             log.warning("attempt %s: %s", attempt.id, error)
+        self._count("dialled", job.campaign)
         return True
 
     async def _not_dialled(self, attempt: Attempt, why: str, again: timedelta = AGAIN) -> None:

@@ -23,7 +23,12 @@ TOLD: Final = "outbound_result"  # the event that the shop's webhooks get
 TEXT: Final = timedelta(seconds=15)  # how long the text of a note is waited for
 JOURNAL: Final = timedelta(seconds=60)  # how long the journal of a call is waited for
 History = Callable[[str], Awaitable[Sequence[Entry]]]
+Count = Callable[[str, str], None]
 log = logging.getLogger(__name__)
+
+
+def uncounted(what: str, which: str) -> None:
+    """Nobody counts."""
 
 
 class Following:
@@ -37,9 +42,11 @@ class Following:
         notifier: Notifier,
         history: History,
         now: Callable[[], datetime],
+        count: Count = uncounted,
     ) -> None:
         self._store, self._outbound, self._campaigns = store, outbound, campaigns
         self._notifier, self._history, self._now = notifier, history, now
+        self._count = count
 
     def campaign(self, job: Job) -> Campaign | None:
         """The rules of a job; None when its campaign is no more."""
@@ -76,6 +83,9 @@ class Following:
         now = self._now()
         then = await self._after(attempt, job, outcome, begun, result or Result(outcome), now)
         if await self._store.finish(attempt, outcome, cause, now, then, now):
+            self._count("outcome", outcome.value)
+            if then.result:
+                self._count("result", then.result)
             log.info("attempt %s: %s; %s", attempt.id, outcome.value, then.result or then.verdict)
 
     async def close_what_is_over(self) -> None:

@@ -65,6 +65,7 @@ class Counts:
         self.queue_waits = Spread(WAITS)
         self.queue_calls: Counter[str] = Counter()
         self.pops: Counter[str] = Counter()
+        self.dialler: Counter[tuple[str, str]] = Counter()
 
     def on_entry(self, entry: Entry) -> None:
         """One event of a conversation."""
@@ -93,6 +94,11 @@ class Counts:
     def on_pop(self, pop: Pop) -> None:
         """A screen pop, or a new revision of one."""
         self.pops[pop.state] += 1
+
+    def on_dialler(self, what: str, which: str) -> None:
+        """One thing the dialler did: `dialled` (a campaign), `not_dialled` (a campaign), `outcome`
+        (of a call), `result` (of a job that is over)."""
+        self.dialler[what, which] += 1
 
     def on_served(self, commands: int, longest_pause: float, seconds: float) -> None:
         """One entry of a call is over; `longest_pause` is the longest Asterisk waited for us."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,6 +18,13 @@ from prometheus_client.core import (
 
 from cti.health.counts import Counts, LoopLag, Spread
 from cti.health.readiness import Reason
+
+DIALLER: Final = (
+    ("dialled", "campaign", "Calls that the dialler asked Asterisk for."),
+    ("not_dialled", "campaign", "Calls that Asterisk did not take; they are tried again."),
+    ("outcome", "outcome", "What came of the dialler's calls."),
+    ("result", "result", "Jobs that are over, by what the shop is told."),
+)
 
 
 def exposition(
@@ -49,6 +58,7 @@ class _Everything:
     def collect(self) -> Iterator[Metric]:
         yield from self._calls()
         yield from self._desk()
+        yield from self._dialler()
         yield from self._journal()
         yield from self._process()
 
@@ -79,6 +89,15 @@ class _Everything:
         yield _counters("queue_calls", text, "how", counts.queue_calls)
         yield _counters("pops", "Screen pops shown, by state.", "state", counts.pops)
 
+    def _dialler(self) -> Iterator[Metric]:
+        for what, label, text in DIALLER:
+            values = {
+                which: count for (one, which), count in self._counts.dialler.items() if one == what
+            }
+            yield _counters(f"dialler_{what}", text, label, values)
+        trying = self._status.get("dialling", 0)
+        yield _gauge("dialler_attempts", "Attempts that are waited for or on the line.", trying)
+
     def _journal(self) -> Iterator[Metric]:
         journal = self._status["journal"]
         yield _gauge("journal_spool_bytes", "Events that wait on disk.", journal["spooled_bytes"])
@@ -101,6 +120,9 @@ class _Everything:
         yield up
         me = psutil.Process()
         yield _gauge("memory_bytes", "Resident memory.", me.memory_info().rss)
+        with contextlib.suppress(RuntimeError):  # no event loop: asked from outside of one
+            tasks = len(asyncio.all_tasks())
+            yield _gauge("tasks", "asyncio tasks of the engine.", tasks)
         yield _gauge("file_descriptors", "Open files and sockets.", me.num_fds())
         yield _counter("cpu_seconds", "CPU time used.", sum(me.cpu_times()[:2]))
         yield _gauge("start_time_seconds", "Since 1970.", self._status["started"])

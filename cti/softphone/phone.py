@@ -248,6 +248,12 @@ class Phone:
         if call:
             call.acknowledged(ack)
 
+    def forget(self) -> None:
+        """Let go of the calls that are over and of what was heard in them; for phones that call for
+        hours."""
+        self.calls[:] = [call for call in self.calls if not call.over]
+        self._by_dialog = {key: call for key, call in self._by_dialog.items() if not call.over}
+
     def _keep(self, call: Call, tag: str) -> None:
         self.calls.append(call)
         self._by_dialog[call.id, tag] = call
