@@ -187,6 +187,33 @@ DEFENCES: Final = (
         "cti/health/watchdog.py", "if self._ends_after and still > self._ends_after:", "if False:",
         "tests/cti/health/test_health.py::test_a_loop_that_stands_still_is_told_and_then_ended",
     ),
+    Defence(
+        "shops", "Orders, many or wrong, have the same people called again and again",
+        "Caps by number and by campaign, windows and do-not-call lists, asked before each call",
+        "cti/dialler/policy.py", "if dialled >= most:\n            return self.theirs",
+        "if False:\n            return self.theirs",
+        "tests/cti/dialler/test_policy.py::test_a_number_is_called_so_often_a_day_and_no_oftener",
+    ),
+    Defence(
+        "shops", "An order's telephone is a paid number, or one abroad",
+        "A trunk dials numbers of its countries and prefixes only, and none that cost extra",
+        "cti/dialler/campaigns.py", "if country not in self.countries:", "if False:",
+        "tests/cti/dialler/test_campaigns.py::test_a_trunk_dials_neither_paid_numbers_nor_abroad",
+    ),
+    Defence(
+        "network", "A disk or a backup is stolen, with what callers said",
+        "Recordings are sealed once their call is over (AES-256-GCM), where a key is set",
+        "cti/services/sealing.py",
+        "out.write(cipher.encrypt(nonce, piece, header + place.encode()))", "out.write(piece)",
+        "tests/cti/services/test_sealing.py::test_nothing_of_it_is_on_the_disk",
+    ),
+    Defence(
+        "agents", "An agent listens to what was recorded of others' calls",
+        "Recordings are for those who may read transcripts, and each listening is noted",
+        "cti/web/recordings.py", '@require("transcripts")\nasync def sound(',
+        '@require("desk")\nasync def sound(',
+        W + "test_recordings.py::test_an_agent_hears_nothing_of_it",
+    ),
 )  # fmt: skip
 
 
@@ -217,8 +244,9 @@ systems cannot be written, no capability is left, Manager, AGI and database are 
 network only, no secret is in an image, in the environment or in a container's configuration.
 
 Not defended against: whoever may write the flows' folder decides what callers hear and what the
-named queries ask; whoever reads the state's folder reads recordings (put it on an encrypted disk)
-and the spool; SIP without TLS is as open as any telephone line.
+named queries ask; whoever reads the state's folder reads the spool, recordings of calls that are
+not over, and without `SANTRAL_RECORDING_KEYS` all recordings (put it on an encrypted disk); the
+database holds what was said as text; SIP without TLS is as open as any telephone line.
 """
 
 

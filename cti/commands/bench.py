@@ -12,6 +12,8 @@ from cti.settings import CHECKOUT
 from ivr.errors import BadInput
 
 BENCHES: Final = {
+    "all": "every one of these, and one report of them in Markdown and JSON",
+    "capacity": "calls at once and a second, against the native dialplan; memory a call",
     "calls": "CPU per call against the native dialplan and a bare panoramisk script",
     "pop": "AgentCalled to the agent's page, with 200 desks and connections that are cut",
     "engine": "the engine alone: CPU per call by part of it, and memory per call",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cti.dialler.campaigns import Outcome, load_campaigns
+from cti.dialler.campaigns import Outcome, Trunk, load_campaigns
 from ivr.errors import FlowRefused
 from ivr.flow.folder import check_folder
 
@@ -69,6 +69,14 @@ def test_a_mistake_is_refused_with_its_line(
         load_campaigns(written(tmp_path, GOOD.replace(old, new)))
     found = [one for one in caught.value.findings if one.line == line and said in one.message]
     assert found, caught.value
+
+
+def test_a_trunk_dials_neither_paid_numbers_nor_abroad() -> None:
+    trunk = Trunk(countries=("TR",))
+    assert trunk.refuses("+905321112233") == ""
+    assert "GB" in trunk.refuses("+442079460000")
+    assert "costs" in trunk.refuses("+909001234567")
+    assert Trunk(countries=("TR",), prefixes=("+4420",)).refuses("+442079460000") == ""
 
 
 def test_the_shipped_campaigns_lead_into_shipped_flows() -> None:

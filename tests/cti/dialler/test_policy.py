@@ -77,6 +77,21 @@ def test_the_window_goes_by_the_customers_clock() -> None:
         replace(AYSE, zone="Europe/Istambul")
 
 
+def test_a_number_is_called_so_often_a_day_and_no_oftener() -> None:
+    capped = CAMPAIGN.model_copy(
+        update={"caps": CAMPAIGN.caps.model_copy(update={"number_per_day": 2})}
+    )
+    calls = [
+        Dialled(NOON - timedelta(hours=hours), f"other-{hours}", "other", Outcome.ANSWERED)
+        for hours in (1, 2)
+    ]
+    assert plan(EVENT, AYSE, History(tuple(calls[:1])), "one", capped, NOON).at == NOON
+    decision = plan(EVENT, AYSE, History(tuple(calls)), "one", capped, NOON)
+    assert decision.verdict is Verdict.WAIT
+    assert decision.at is not None
+    assert decision.at.date() > NOON.date()
+
+
 def test_a_public_holiday_is_waited_for() -> None:
     eve = datetime(2026, 10, 28, 18, tzinfo=UTC)  # 21:00; the 29th is Republic Day
     decision = plan(replace(EVENT, at=eve), AYSE, History(), "one", CAMPAIGN, eve)
