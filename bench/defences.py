@@ -212,7 +212,7 @@ DEFENCES: Final = (
         "Recordings are for those who may read transcripts, and each listening is noted",
         "cti/web/recordings.py", '@require("transcripts")\nasync def sound(',
         '@require("desk")\nasync def sound(',
-        W + "test_recordings.py::test_an_agent_hears_nothing_of_it",
+        W + "test_sealed_recordings.py::test_an_agent_hears_nothing_of_it",
     ),
 )  # fmt: skip
 
