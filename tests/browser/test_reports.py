@@ -137,7 +137,7 @@ async def shown(
 async def test_filters_are_in_the_address_and_stay_with_it(shown: Any) -> None:
     sema = await shown()
     page = sema.page
-    await sema.asks("/reports/calls?from=7d")
+    await sema.asks("/reports/calls?from=30d")
     everything = await sema.column("Offered")
     await page.select_option("select[name=by]", "weekday")
     await until(page, "location.search.includes('by=weekday')")

@@ -17,7 +17,7 @@ export function onRoute(listener) {
 /** For `@click` on links: stay in the page. */
 export function follow(event) {
   const link = event.target.closest?.("a[href^='/']");
-  if (!link || link.target || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  if (!link || link.target || link.hasAttribute("download") || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   go(link.getAttribute("href"));
 }
