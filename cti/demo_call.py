@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from aiohttp import ClientError, ClientSession
 from sqlalchemy import select
 
 from cti.db.engine import open_engine
@@ -41,6 +42,7 @@ LANGUAGE: Final = "tr"
 WORDS: Final = "sipariş durumu"
 VOICE: Final = "tr+f2"
 LOOK_EVERY: Final = 0.1  # seconds
+WARM: Final = 60.0  # seconds the recogniser may take to start
 KNOWN: Final = 0.5  # a prompt is known by so much of it; then the caller presses
 Tell = Callable[[str], None]
 Pieces = Sequence[Prompt]
@@ -75,6 +77,8 @@ async def call_the_shop(
     result = Result()
     voice = await _spoken(demo, WORDS) if speak else None
     sounds = await expected_sounds(demo)
+    if speak:
+        await _somebody_listens(demo, tell)
     async with (
         _telling(demo, tell, result),
         Phone(demo.account.name, server=demo.sip, password=demo.account.password) as phone,
@@ -93,6 +97,20 @@ async def call_the_shop(
     if record is not None:
         await asyncio.to_thread(write_wav, record, call.heard)
     return result
+
+
+async def _somebody_listens(demo: Demo, tell: Tell) -> None:
+    """Wait for the recogniser: calls are taken, by keys, before it is warm."""
+    url = f"http://127.0.0.1:{demo.settings.web_port}/readyz"
+    async with ClientSession() as session:
+        for _ in range(int(WARM / LOOK_EVERY)):
+            with contextlib.suppress(ClientError, KeyError):
+                async with session.get(url) as reply:
+                    checks = (await reply.json())["checks"]
+                if any(check["name"] == "speech" and check["ok"] for check in checks):
+                    return
+            await asyncio.sleep(LOOK_EVERY)
+    tell(f"the recogniser is not ready after {WARM:g} s: the caller will be asked for keys")
 
 
 async def _converse(
