@@ -104,6 +104,10 @@ class Bus(Protocol):
 
     def subscribe(self, topics: Iterable[str], after: Place | None = None) -> Subscription: ...
 
+    def listened(self, topic: str) -> bool:
+        """Whether anybody listens to it now."""
+        ...
+
     def acknowledge(self, topic: str, sequence: int, by: str) -> bool:
         """A desk has shown it. False when there is no such item, or it asked for nothing."""
         ...
@@ -235,6 +239,11 @@ class LocalBus:
         del by
         place = self._topics.get(topic)
         return place is not None and place.unacknowledged.pop(sequence, None) is not None
+
+    def listened(self, topic: str) -> bool:
+        """Whether anybody listens to it now."""
+        place = self._topics.get(topic)
+        return place is not None and bool(place.subscribers)
 
     def subscribers(self) -> Mapping[str, int]:
         """How many listen to each topic; for metrics."""

@@ -158,7 +158,7 @@ class Callbacks:
         if event.channel is None:
             return
         id = event.channel.call or event.channel.linked_id
-        call, story = self._floor.live.calls.get(id), self._floor.story(id)
+        call, story = self._floor.here.calls.get(id), self._floor.story(id)
         number = (story.caller if story else "") or event.said.get("Number", "")
         try:
             self.ask(
@@ -179,7 +179,7 @@ class Callbacks:
         """After a reconnect: attempts whose leg is gone have come to nothing."""
         for one in list(self._all.values()):
             if one.state in (State.DIALLING, State.QUEUED) and (
-                one.attempt not in self._floor.live.legs
+                one.attempt not in self._floor.here.legs
             ):
                 dialling = one.state == State.DIALLING
                 self._outcome(one.attempt, "not_answered" if dialling else "left")
@@ -198,7 +198,7 @@ class Callbacks:
             return
         for queue in {one.queue for one in self._all.values()}:
             free, working = self._hands(queue)
-            live = self._floor.live.queues.get(queue)
+            live = self._floor.here.queues.get(queue)
             line = live.waiting if live else ()
             for one in turns(self.waiting(queue), line, free, working, self._clock()):
                 self._dial(one)
@@ -207,7 +207,7 @@ class Callbacks:
         """How many agents are free this moment, and how many work at all."""
         seats = [
             agent.memberships[queue]
-            for agent in self._floor.live.agents.values()
+            for agent in self._floor.here.agents.values()
             if queue in agent.memberships and agent.reachable is not False
         ]
         working = [seat for seat in seats if not seat.paused]

@@ -217,7 +217,7 @@ class Figures:
         """After a reconnect: who is in no queue any more has left it, we do not know how."""
         there = set()
         for entry in event.waiting:
-            leg = self._floor.live.legs.get(entry.unique_id)
+            leg = self._floor.here.legs.get(entry.unique_id)
             if leg is not None:
                 key = (leg.call, entry.queue)
                 there.add(key)
@@ -241,7 +241,7 @@ class Figures:
 
     def _numbers(self, name: str) -> Numbers:
         day = self._days.get(name, _Day())
-        live = self._floor.live.queues.get(name)
+        live = self._floor.here.queues.get(name)
         waiting = live.waiting if live else ()
         offered = day.answered + day.abandoned + day.left
         return Numbers(

@@ -4,6 +4,10 @@ Topics: `floor` (every change; a supervisor's page) and `agent:<interface>` (tha
 own changes). `on_event` and `on_entry` are synchronous: from AgentCalled to the bus no await lies
 between, so the pop is out before the phone rings. What our records say is fetched while the call
 is still with the IVR, and follows as a later revision when it comes too late.
+
+Most calls begin and end with the IVR and concern nobody here. What is told of such a caller is set
+aside (`aside.py`) and becomes part of the state when somebody looks, or when a queue or a phone
+comes into it; if neither happens it is forgotten when the call is over.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from cti.ami import events as ami
+from cti.aside import Aside
 from cti.bus import Bus
-from cti.live import Live, heard, told
+from cti.live import TELLING, Live, heard, told
 from cti.live.state import Change
 from cti.screenpop import (
     OPEN,
@@ -36,6 +41,8 @@ from ivr.errors import SantralError
 
 log = logging.getLogger(__name__)
 FLOOR = "floor"
+FLOWS = "flows"
+LOOK_EVERY = 0.25  # seconds until a page that has just been opened is told of callers set aside
 RECORDS_TIMEOUT = 2.0
 MOST_STORIES = 20_000
 MOST_CARDS = 5_000
@@ -57,7 +64,9 @@ def agent_topic(interface: str) -> str:
 
 
 class Floor:
-    """`live` is the state now; `listeners` hear every new revision of a pop (a CRM, metrics)."""
+    """`live` is the state now; `here` is cheaper, and lacks the callers who are with the IVR alone:
+    enough for whoever asks of queues, agents, and calls that have to do with them. `listeners` hear
+    every new revision of a pop (a CRM, metrics)."""
 
     def __init__(
         self,
@@ -66,7 +75,9 @@ class Floor:
         history: History,
         listeners: Iterable[Callable[[Pop], None]] = (),
     ) -> None:
-        self.live = Live()
+        self.here = Live()
+        self._aside = Aside(self._forget)
+        self._looking: asyncio.TimerHandle | None = None
         self._bus, self._records, self._history = bus, records, history
         self._listeners = tuple(listeners)
         self._stories: dict[str, Story] = {}
@@ -81,6 +92,12 @@ class Floor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- what is asked of it
+
+    @property
+    def live(self) -> Live:
+        """The whole state now."""
+        self._take_back(self._aside.take_all())
+        return self.here
 
     def pops(self, interface: str) -> tuple[Pop, ...]:
         """The pops an agent has open now, oldest first."""
@@ -125,6 +142,8 @@ class Floor:
         self._drop_story(earlier)
 
     async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         tasks = [*self._tasks, *self._fetching.values()]
         for task in tasks:
             task.cancel()
@@ -134,7 +153,14 @@ class Floor:
 
     def on_event(self, event: ami.Event) -> None:
         """The Manager told something."""
-        self.live, changes = heard(self.live, event)
+        if not self._watched() and self._aside.take_event(event, self.here):
+            self._look_later()
+            return
+        self._take_back(self._aside.concerned(event))
+        self._apply(event)
+
+    def _apply(self, event: ami.Event) -> None:
+        self.here, changes = heard(self.here, event)
         react = _REACTIONS.get(type(event))
         if react is not None:
             react(self, event)
@@ -143,6 +169,7 @@ class Floor:
     def on_entry(self, entry: ivr.Entry) -> None:
         """A conversation told something, through the journal."""
         call, event = entry.call, entry.event
+        kind = type(event)
         untold = self._untold.get(call)
         if untold is None:
             if len(self._stories) + len(self._untold) >= MOST_STORIES:
@@ -150,12 +177,47 @@ class Floor:
                 stories.pop(next(iter(stories)))
             untold = self._untold[call] = []
         untold.append(entry)
-        self.live, changes = told(self.live, entry)
-        if isinstance(event, ivr.CallStarted | ivr.Transferred) and (story := self._story(call)):
+        if kind is ivr.CallStarted and len(untold) == 1 and call not in self._stories:
+            self._prefetch(event.caller)  # type: ignore[union-attr]
+        elif kind in _NEW_NUMBER and (story := self._story(call)):
             self._prefetch(customer_number(story))
-        self._publish(changes)
-        if isinstance(event, ivr.CallEnded):
+        if kind not in TELLING:
+            return
+        if not self._watched() and self._aside.take_entry(entry, self.here):
+            self._look_later()
+        else:
+            self._take_back(self._aside.take(call))
+            self._tell(entry)
+        if kind is ivr.CallEnded and call not in self._aside:
             self._drop_story(call, ended=True)
+
+    def _tell(self, entry: ivr.Entry) -> None:
+        self.here, changes = told(self.here, entry)
+        self._publish(changes)
+
+    def _watched(self) -> bool:
+        """Whether any page shows every caller."""
+        return self._bus.listened(FLOOR) or self._bus.listened(FLOWS)
+
+    def _look_later(self) -> None:
+        if self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._watched():
+            self._take_back(self._aside.take_all())
+        elif self._aside:
+            self._look_later()
+
+    def _take_back(self, aside: Sequence[ami.Event | ivr.Entry]) -> None:
+        """What was set aside of some callers becomes part of the state."""
+        for one in aside:
+            if isinstance(one, ivr.Entry):
+                self._tell(one)
+            else:
+                self._apply(one)
 
     def _publish(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -167,7 +229,7 @@ class Floor:
                 if change.value is None:
                     self._drop_story(change.key, ended=True)
             elif change.kind == "live":
-                for interface in self.live.agents:
+                for interface in self.here.agents:
                     self._bus.publish(agent_topic(interface), "live", change.key, change.value)
 
     def _tell_phones(self, change: Change) -> None:
@@ -175,8 +237,8 @@ class Floor:
         before = self._told.pop(change.key, frozenset())
         now = frozenset(
             leg.endpoint
-            for leg in self.live.legs_of(change.key)
-            if leg.endpoint in self.live.agents
+            for leg in self.here.legs_of(change.key)
+            if leg.endpoint in self.here.agents
         )
         for interface in now:
             self._bus.publish(agent_topic(interface), "call", change.key, change.value)
@@ -185,12 +247,15 @@ class Floor:
         if now:
             self._told[change.key] = now
 
+    def _forget(self, call: str) -> None:
+        self._stories.pop(call, None)
+        self._untold.pop(call, None)
+
     def _drop_story(self, call: str, *, ended: bool = False) -> None:
-        if call in self.live.calls:
+        if call in self.here.calls or call in self._aside:
             return
         if ended or ((story := self._story(call)) is not None and story.over):
-            self._stories.pop(call, None)
-            self._untold.pop(call, None)
+            self._forget(call)
 
     # --- pops
 
@@ -207,7 +272,7 @@ class Floor:
 
     def _called(self, event: ami.AgentCalled) -> None:
         call = event.channel.call or event.channel.linked_id
-        known = self.live.calls.get(call)
+        known = self.here.calls.get(call)
         story = self._story(call)
         number = customer_number(story) if story else event.channel.caller
         self._show(pop(event, story, self._card(number), known.joined if known else 0.0))
@@ -218,12 +283,12 @@ class Floor:
         leg = event.dest
         if event.channel is None or leg.unique_id in self._pops:
             return
-        if leg.endpoint not in self.live.agents or leg.name.startswith("Local/"):
+        if leg.endpoint not in self.here.agents or leg.name.startswith("Local/"):
             return
-        known = self.live.legs.get(leg.unique_id)
+        known = self.here.legs.get(leg.unique_id)
         call = known.call if known else leg.call or leg.linked_id
         story = self._story(call)
-        main = self.live.legs.get(self.live.calls[call].main) if call in self.live.calls else None
+        main = self.here.legs.get(self.here.calls[call].main) if call in self.here.calls else None
         number = customer_number(story) if story else main.caller if main else event.channel.caller
         self._show(direct_pop(event.at, event.channel, leg, story, self._card(number)))
         self._complete(leg.unique_id, number)
@@ -265,17 +330,17 @@ class Floor:
 
     def _reread(self, event: ami.Snapshot) -> None:
         """After a reconnect: pops of legs that are gone are over, those of legs found are made."""
-        for leg in [leg for leg in self._pops if leg not in self.live.legs]:
+        for leg in [leg for leg in self._pops if leg not in self.here.legs]:
             self._close(leg, PopState.OVER, event.at)
         shown = {item.channel.unique_id: item.channel for item in event.channels}
-        for agent in self.live.agents.values():
+        for agent in self.here.agents.values():
             for leg in agent.legs:
-                call = self.live.calls.get(self.live.legs[leg].call)
+                call = self.here.calls.get(self.here.legs[leg].call)
                 main = shown.get(call.main) if call else None
                 if call is None or main is None or leg in self._pops or leg == call.main:
                     continue
                 found = direct_pop(event.at, main, shown[leg], self._story(call.id), None)
-                state = PopState.ANSWERED if self.live.legs[leg].up else PopState.RINGING
+                state = PopState.ANSWERED if self.here.legs[leg].up else PopState.RINGING
                 self._show(revised(found, state=state, agent_name=agent.name))
                 self._complete(leg, found.caller)
 
@@ -354,6 +419,7 @@ class Floor:
         task.add_done_callback(self._tasks.discard)
 
 
+_NEW_NUMBER = frozenset({ivr.CallStarted, ivr.Transferred})
 _REACTIONS: dict[type[ami.Event], Callable[[Floor, Any], None]] = {
     ami.AgentCalled: Floor._called,
     ami.AgentConnect: Floor._connected,

@@ -96,7 +96,7 @@ class Agents:
 
     def sign_in(self, login: str) -> Presence:
         person = self._person(login)
-        live = self._floor.live.agents.get(person.interface)
+        live = self._floor.here.agents.get(person.interface)
         return self._happen(login, p.SignIn(person.interface, _reachable(live)))
 
     def sign_out(self, login: str) -> Presence:
@@ -140,7 +140,7 @@ class Agents:
         self._on(event.interface, p.Called(_call(event.channel), event.queue), event.at)
 
     def _dialled(self, event: ami.DialBegin) -> None:
-        leg = self._floor.live.legs.get(event.dest.unique_id)
+        leg = self._floor.here.legs.get(event.dest.unique_id)
         if leg and event.channel is not None:
             self._on(leg.endpoint, p.Called(leg.call, ""), event.at)
 
@@ -152,10 +152,10 @@ class Agents:
 
     def _bridged(self, event: ami.BridgeEnter) -> None:
         """A talk that no queue brought: a transfer, a colleague, an outbound call."""
-        leg = self._floor.live.legs.get(event.channel.unique_id)
-        call = self._floor.live.calls.get(leg.call) if leg else None
+        leg = self._floor.here.legs.get(event.channel.unique_id)
+        call = self._floor.here.calls.get(leg.call) if leg else None
         if leg and call and event.channels > 1 and not call.listens_to:
-            for other in self._floor.live.legs_of(call.id):
+            for other in self._floor.here.legs_of(call.id):
                 if other.bridge == event.bridge and other.endpoint in self._by_interface:
                     self._on(other.endpoint, p.Connected(call.id, ""), event.at)
 
@@ -166,14 +166,14 @@ class Agents:
         if login is None:
             return
         here = self._presences[login]
-        live = self._floor.live.agents.get(interface)
+        live = self._floor.here.agents.get(interface)
         if live and here.call in live.calls:
             return
         self._on(interface, p.Ended(here.call, self._wrap_up(here.queue)), event.at)
 
     def _contact(self, event: ami.ContactStatus) -> None:
         interface = f"PJSIP/{event.endpoint or event.aor}"
-        live = self._floor.live.agents.get(interface)
+        live = self._floor.here.agents.get(interface)
         if live is None or interface not in self._by_interface:
             return
         if live.reachable:
@@ -194,7 +194,7 @@ class Agents:
             self._mend(self._by_interface[event.interface])
 
     def _snapshot(self, event: ami.Snapshot) -> None:
-        live = self._floor.live
+        live = self._floor.here
         for login, person in self._people.items():
             agent = live.agents.get(person.interface)
             here = self._presences[login]
@@ -213,7 +213,7 @@ class Agents:
 
     def _find(self, person: Person, at: float) -> None:
         """Asterisk has them in a queue and we have just started: they go on where they were."""
-        agent = self._floor.live.agents[person.interface]
+        agent = self._floor.here.agents[person.interface]
         member = next(iter(agent.memberships.values()))
         self._become(
             person.login,
@@ -277,7 +277,7 @@ class Agents:
     def _needed(self, login: str) -> list[actions.Action]:
         person = self._people[login]
         here = self._presences[login]
-        live = self._floor.live.agents.get(person.interface)
+        live = self._floor.here.agents.get(person.interface)
         return needed(here, person.name, person.seats, live.memberships if live else {})
 
     async def _make_agree(self, login: str) -> None:

@@ -5,7 +5,7 @@ journal; both give the new state and what changed. Calls are joined by our call 
 variable SANTRAL_CALL, on every event), and by Asterisk's Linkedid as long as it is not set.
 """
 
-from cti.live.apply import heard, told
+from cti.live.apply import TELLING, heard, told
 from cti.live.state import (
     Agent,
     Call,
@@ -20,6 +20,7 @@ from cti.live.state import (
 )
 
 __all__ = [
+    "TELLING",
     "Agent",
     "Call",
     "Change",

@@ -430,3 +430,5 @@ _TOLD: dict[type[ivr.Event], Callable[[Draft, str, Any], None]] = {
     ivr.LanguageChosen: _language,
     ivr.CallEnded: _ended,
 }
+TELLING = frozenset(_TOLD)
+"""The kinds of entries that change anything here."""

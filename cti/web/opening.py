@@ -174,7 +174,6 @@ async def opened(
         streams = Streams()
         accounts.on_end(streams.end)
         watch = FlowWatch(room.bus, room.floor, scenarios, room.roster)
-        watch.watched = lambda topic: room.bus.subscribers().get(topic, 0) > 0
         room.entries.append(watch.on_entry)
         site = Site(
             settings=settings, database=room.database, bus=room.bus, audit=room.audit,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
 from cti.bus import Bus
-from cti.floor import FLOOR, Floor
+from cti.floor import FLOOR, FLOWS, Floor
 from cti.live import Live, standing
 from cti.roster import Roster
 from cti.scenarios import Scenarios
@@ -17,7 +17,6 @@ from cti.transcript import lines_of
 from ivr.events import CallEnded, CallStarted, Entry
 
 log = logging.getLogger(__name__)
-FLOWS: Final = "flows"
 EVERY: Final = 0.25  # seconds
 MOST_BEGINNINGS: Final = 20_000
 
@@ -32,11 +31,10 @@ class FlowWatch:
     def __init__(self, bus: Bus, floor: Floor, scenarios: Scenarios, roster: Roster) -> None:
         self._bus, self._floor, self._scenarios, self._roster = bus, floor, scenarios, roster
         self._live: Live | None = None
-        self._counts: Mapping[str, Mapping[str, int]] = {}
+        self._counts: Mapping[str, Mapping[str, int]] | None = None
         self._findings: Sequence[Mapping[str, Any]] | None = None
         self._versions: Mapping[str, str] | None = None
         self._begun: dict[str, float] = {}
-        self.watched: Callable[[str], bool] = lambda topic: True
 
     def on_entry(self, entry: Entry) -> None:
         if isinstance(entry.event, CallStarted):
@@ -44,7 +42,7 @@ class FlowWatch:
                 self._begun.pop(next(iter(self._begun)))
             self._begun[entry.call] = entry.at
         topic = line_topic(entry.call)
-        if self.watched(topic):
+        if self._bus.listened(topic):
             begun = self._begun.get(entry.call, entry.at)
             for line in lines_of(entry, begun):
                 self._bus.publish(topic, "line", entry.call, line.to_dict())
@@ -61,13 +59,10 @@ class FlowWatch:
                 log.exception("the flows' live view failed")
 
     def look(self) -> None:
-        if self._floor.live is not self._live:
-            self._live = self._floor.live
-            counts = counted(self._live)
-            for flow in {**self._counts, **counts}:
-                if counts.get(flow) != self._counts.get(flow):
-                    self._bus.publish(FLOWS, "standing", flow, counts.get(flow, {}))
-            self._counts = counts
+        if self._bus.listened(FLOWS):
+            self._count()
+        else:  # whoever comes next has counted themselves, we do not know when
+            self._counts = self._live = None
         findings = findings_of(self._scenarios, self._roster)
         if findings != self._findings:
             self._findings = findings
@@ -76,8 +71,21 @@ class FlowWatch:
         versions = {name: on.version for name, on in self._scenarios.on_line.items()}
         for name in versions if self._versions is not None else ():
             if self._versions is not None and self._versions.get(name) != versions[name]:
-                self._bus.publish(FLOWS, "flow", name, flow_of(self._scenarios, name, self._live))
+                flow = flow_of(self._scenarios, name, self._floor.live)
+                self._bus.publish(FLOWS, "flow", name, flow)
         self._versions = versions
+
+    def _count(self) -> None:
+        if self._floor.live is self._live:
+            return
+        self._live = self._floor.live
+        counts = counted(self._live)
+        before = self._counts
+        every = {one.name: {} for one in self._scenarios.library} if before is None else before
+        for flow in {**every, **counts}:
+            if before is None or counts.get(flow) != before.get(flow):
+                self._bus.publish(FLOWS, "standing", flow, counts.get(flow, {}))
+        self._counts = counts
 
 
 def counted(live: Live) -> dict[str, dict[str, int]]:
