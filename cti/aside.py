@@ -42,9 +42,11 @@ class _Call:
 
 
 class Aside:
-    """`forget` is called with each call that was over before it concerned anybody."""
+    """`forget` is called with each call that was over before it concerned anybody; `is_ours` tells
+    whether a phone is one of the desks'."""
 
-    def __init__(self, forget: Callable[[str], None]) -> None:
+    def __init__(self, forget: Callable[[str], None], is_ours: Callable[[str], bool]) -> None:
+        self._is_ours = is_ours
         self._calls: dict[str, _Call] = {}
         self._legs: dict[str, _Call] = {}
         self._forget = forget
@@ -67,7 +69,7 @@ class Aside:
             if (
                 type(event) is not ami.Newchannel or leg != channel.linked_id
                 or leg in live.legs or leg in live.by_linked or channel.call in live.calls
-                or channel.endpoint in live.agents or self._number >= MOST
+                or self._is_ours(channel.endpoint) or self._number >= MOST
             ):  # fmt: skip
                 return False
             known = self._calls.get(channel.call) if channel.call else None

@@ -76,7 +76,9 @@ class Floor:
         listeners: Iterable[Callable[[Pop], None]] = (),
     ) -> None:
         self.here = Live()
-        self._aside = Aside(self._forget)
+        self.is_desk: Callable[[str], bool] = lambda phone: phone in self.here.agents
+        """Whether somebody works at a phone. (Asterisk's state names every device: trunks too.)"""
+        self._aside = Aside(self._forget, lambda phone: self.is_desk(phone))
         self._looking: asyncio.TimerHandle | None = None
         self._bus, self._records, self._history = bus, records, history
         self._listeners = tuple(listeners)

@@ -68,6 +68,10 @@ class Agents:
 
     # --- who there is
 
+    def at(self, interface: str) -> bool:
+        """Whether a phone is one of the agents'."""
+        return interface in self._by_interface
+
     def know(self, people: Sequence[Person]) -> None:
         """Everybody who may work here, as of now; who is not among them is signed out."""
         for login in set(self._people) - {person.login for person in people}:

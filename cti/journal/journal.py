@@ -48,8 +48,8 @@ class Options:
     """
 
     region: str = "TR"
-    sync_after: float = 0.1
-    drain_after: float = 0.4
+    sync_after: float = 0.2
+    drain_after: float = 1.0
     adopt_every: float = 5.0
     history_deadline: float = 1.0
     durable_deadline: float = 2.0

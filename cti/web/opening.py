@@ -221,6 +221,7 @@ async def _telephony(
         KeepInFile(settings.state / "callbacks.json"),
     )  # fmt: skip
     room.figures.agents = agents
+    room.floor.is_desk = agents.at
     room.figures.callbacks = lambda queue: len(callbacks.waiting(queue))
     roster.listeners.append(lambda: agents.know(roster.people()))
     sinks += [room.floor.on_event, agents.on_event, callbacks.on_event, room.figures.on_event]

@@ -149,3 +149,18 @@ async def test_a_page_that_opens_is_told_of_who_is_there() -> None:
             steps.append(item.value and item.value.in_flow)
         assert steps[-1] is False
     await alone.close()
+
+
+async def test_a_trunk_is_a_device_and_nobodys_phone() -> None:
+    """Asterisk's state names it beside the agents' phones."""
+    alone = floor()
+    device = ami.DeviceStateChange(1.0, "PJSIP/trunk", "NOT_INUSE")
+    alone.on_event(ami.Snapshot(1.0, devices=(device,)))
+    assert "PJSIP/trunk" in alone.live.agents
+    alone.is_desk = lambda phone: phone == "PJSIP/ayse"
+    tell(alone, [NEW, *TALK[:2], UP])
+    assert not alone.here.legs
+    other = leg(0, False, name="PJSIP/ayse-3")
+    tell(alone, [GONE, TALK[4], ami.Newchannel(30.0, other)])
+    assert set(alone.here.legs) == {LEG}
+    await alone.close()
