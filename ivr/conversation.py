@@ -128,8 +128,9 @@ class Conversation:
 
     def note(self, event: Event) -> None:
         self.sequence += 1
-        self.services.journal.write(
-            Entry(self.call.info.id, self.sequence, self.services.clock.time(), event)
+        services = self.services
+        services.journal.write(
+            Entry(self.call.info.id, self.sequence, services.clock.time(), event)
         )
 
     def failed(self, error: Exception) -> None:
@@ -201,18 +202,24 @@ class Conversation:
 
     async def say(self, *names: str, turn: int = 0, barge_in: bool = True) -> None:
         utterance = self.utterance(*names, turn=turn)
-        async with self._off_the_tape(utterance.secret):
+        if utterance.secret and self.tape:
+            async with self._off_the_tape():
+                played = await self.call.say(utterance, barge_in=barge_in)
+        else:
             played = await self.call.say(utterance, barge_in=barge_in)
         self._note_played(utterance, played)
 
     async def ask(self, question: Question) -> Heard:
         """Put a question on the line. Every one ends in exactly one `Heard`."""
         said = question.utterance is not None and question.utterance.secret
-        async with self._off_the_tape(question.secret or said):
+        if self.tape and (question.secret or said):
+            async with self._off_the_tape():
+                heard = await self.call.ask(question)
+        else:
             heard = await self.call.ask(question)
         if question.utterance is not None and heard.played is not None:
             self._note_played(question.utterance, heard.played)
-        return replace(heard, secret=question.secret)
+        return heard if heard.secret == question.secret else replace(heard, secret=question.secret)
 
     async def put_question(
         self, prompt: str, keys: Keys, words: tuple[str, ...] = (), *, secret: bool = False
@@ -257,11 +264,8 @@ class Conversation:
         self.note(events.CallTaped(name, self.tape))
 
     @asynccontextmanager
-    async def _off_the_tape(self, secret: bool) -> AsyncIterator[None]:
+    async def _off_the_tape(self) -> AsyncIterator[None]:
         """What is secret is on no tape, neither asked nor answered nor read back."""
-        if not (secret and self.tape):
-            yield
-            return
         await self.call.untape()
         yield
         await self.call.tape(self.tape)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cti.journal.drain import gap
-from cti.journal.line import Row, encode_row, row_of
+from cti.journal.line import Row, encode_row, encoded
 from cti.journal.spool import Spool
 from ivr.events import Entry
 
@@ -53,15 +53,16 @@ class Intake:
     def take(self, entry: Entry) -> None:
         """Take an event. Never waits, never raises."""
         self._entries.append(entry)
-        self._schedule()
+        if not self._scheduled:
+            self._schedule()
 
     def _encode(self) -> None:
         """Make lines of what was taken; together, for that is what is quick."""
         entries, self._entries = self._entries, []
+        rows, lines = self._rows, self._lines
         for entry in entries:
             try:
-                row = row_of(entry)
-                line = encode_row(*row)
+                row, line = encoded(entry)
             except Exception as error:  # a value nobody thought of must not end a call
                 name = type(error).__name__
                 log.error(
@@ -72,7 +73,9 @@ class Intake:
             if self.bytes + len(line) > self._limit:
                 self._lose(entry, "no room")
             else:
-                self._put(row, line)
+                rows.append(row)
+                lines.append(line)
+                self.bytes += len(line)
 
     def flush(self) -> None:
         """Hand everything to the operating system now, in one write; if that fails it stays."""
@@ -99,9 +102,10 @@ class Intake:
     def retry(self) -> None:
         """As `flush`, but a full disk is tried only once in a while."""
         self._scheduled = False
-        self._encode()
         if self._again_at is None or self._loop.time() >= self._again_at:
             self.flush()
+        else:
+            self._encode()
 
     def of_call(self, call: str) -> list[Row]:
         """What of a call is in memory only."""

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import orjson
 
-from ivr.events import HOLDS_VALUES, KINDS, Entry, Event
+from ivr.events import HOLDS_VALUES, KINDS, Entry
 
 GAP: Final = "JournalGap"  # the kind of a line that tells of lost ones; its call is empty
 HEAD: Final = 9  # bytes of the CRC and its space
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
     kind: tuple(part.name for part in fields(kind)) for kind in KINDS.values()
 }
+
+
+_NAMES: Final[Mapping[type, bytes]] = {kind: name.encode() for name, kind in KINDS.items()}
+_row: Final = tuple.__new__
 
 
 class Row(NamedTuple):
@@ -47,25 +51,33 @@ class Damaged(ValueError):
 
 def encode(entry: Entry) -> bytes:
     """An entry's line."""
-    return encode_row(*row_of(entry))
+    return encoded(entry)[1]
 
 
 def row_of(entry: Entry) -> Row:
     """An entry's row. Times are kept to the microsecond."""
+    return encoded(entry)[0]
+
+
+def encoded(entry: Entry) -> tuple[Row, bytes]:
+    """An entry's row and line. In one piece, as it is done for every event of every call. orjson
+    takes nearly all of them; it would write NaN as null, and refuses what `dumps` mends."""
     call, sequence, at, event = entry
-    return Row(call, sequence, round(at, 6), type(event).__name__, _data_of(event))
-
-
-def _data_of(event: Event) -> str:
-    """An event as JSON. orjson takes nearly all of them; it would write NaN as null, and refuses
-    what `dumps` mends."""
+    kind = type(event)
+    at = round(at, 6)
     try:
         data = orjson.dumps(event, _tagged, orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
         data = b"null"
-    if (b"null" in data and type(event) in HOLDS_VALUES) or b"\\u0000" in data or data == b"null":
-        return dumps({name: getattr(event, name) for name in FIELDS[type(event)]})
-    return data.decode()
+    if (b"null" in data and kind in HOLDS_VALUES) or b"\\u0000" in data or data == b"null":
+        text = dumps({name: getattr(event, name) for name in FIELDS[kind]})
+        data = text.encode()
+    else:
+        text = data.decode()
+    name = call if call.isprintable() and call[:1] != '"' else json.dumps(call)
+    body = b"%b\t%d\t%.6f\t%b\t%b" % (name.encode(), sequence, at, _NAMES[kind], data)
+    row = _row(Row, (call, sequence, at, kind.__name__, text))
+    return row, b"%08x %d %b\n" % (crc32(body), len(body), body)
 
 
 def encode_row(call: str, sequence: int, at: float, kind: str, data: str) -> bytes:

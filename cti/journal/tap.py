@@ -12,13 +12,14 @@ log = logging.getLogger(__name__)
 
 class Tapped:
     """`ivr.events.Journal`. A listener that fails is logged, and neither the journal nor the call
-    notices."""
+    notices. `listeners` may grow."""
 
     def __init__(self, journal: Journal, listeners: Sequence[Callable[[Entry], None]]) -> None:
-        self._journal, self._listeners = journal, tuple(listeners)
+        self._journal, self._listeners = journal, listeners
+        self._write = journal.write
 
     def write(self, entry: Entry) -> None:
-        self._journal.write(entry)
+        self._write(entry)
         for listener in self._listeners:
             try:
                 listener(entry)

@@ -85,11 +85,7 @@ class Room:
 
     def journal(self, journal: Journal) -> Journal:
         """The journal with the floor listening."""
-        return Tapped(journal, [self._on_entry])
-
-    def _on_entry(self, entry: Entry) -> None:
-        for listener in self.entries:
-            listener(entry)
+        return Tapped(journal, self.entries)
 
     def route(self, call: str, queue: str, given: Mapping[str, str]) -> Mapping[str, str]:
         """What the dialplan is told of a caller for a queue; what the flow said, if that fails."""
