@@ -188,6 +188,7 @@ class LocalBus:
         self.sequence = 0
         self._queue, self._clock = queue, clock
         self._topics: dict[str, _Topic] = {}
+        self._listened: set[str] = set()
 
     def publish(
         self, topic: str, kind: str, key: str, value: Any, *, acknowledge: bool = False
@@ -207,6 +208,7 @@ class LocalBus:
         places = [self._topics.setdefault(name, _Topic()) for name in names]
         for place in places:
             place.subscribers[queue] = None
+        self._listened.update(names)
         if after is None:
             oldest = self._clock() - ACKNOWLEDGE_WITHIN
             fresh = [item for place in places for item in place.unacknowledged.values()]
@@ -234,6 +236,8 @@ class LocalBus:
             place = self._topics.get(name)
             if place is not None:
                 place.subscribers.pop(queue, None)
+                if not place.subscribers:
+                    self._listened.discard(name)
 
     def acknowledge(self, topic: str, sequence: int, by: str) -> bool:
         del by
@@ -242,8 +246,7 @@ class LocalBus:
 
     def listened(self, topic: str) -> bool:
         """Whether anybody listens to it now."""
-        place = self._topics.get(topic)
-        return place is not None and bool(place.subscribers)
+        return topic in self._listened
 
     def subscribers(self) -> Mapping[str, int]:
         """How many listen to each topic; for metrics."""

@@ -156,7 +156,8 @@ class Floor:
     def on_event(self, event: ami.Event) -> None:
         """The Manager told something."""
         if not self._watched() and self._aside.take_event(event, self.here):
-            self._look_later()
+            if self._looking is None:
+                self._look_later()
             return
         self._take_back(self._aside.concerned(event))
         self._apply(event)
@@ -186,7 +187,8 @@ class Floor:
         if kind not in TELLING:
             return
         if not self._watched() and self._aside.take_entry(entry, self.here):
-            self._look_later()
+            if self._looking is None:
+                self._look_later()
         else:
             self._take_back(self._aside.take(call))
             self._tell(entry)
@@ -202,9 +204,8 @@ class Floor:
         return self._bus.listened(FLOOR) or self._bus.listened(FLOWS)
 
     def _look_later(self) -> None:
-        if self._looking is None:
-            loop = asyncio.get_running_loop()
-            self._looking = loop.call_later(LOOK_EVERY, self._look)
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(LOOK_EVERY, self._look)
 
     def _look(self) -> None:
         self._looking = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ivr.flow.model import Flow
 
 T = TypeVar("T")
+_entry = tuple.__new__  # an event is written a few times a second by every call
 HOLD_AFTER = 1.0  # seconds of silence before a waiting caller is asked to hold on
 MOST_BACK = 20  # questions a caller can go back
 DEEPEST = 20  # sub-flows in sub-flows
@@ -57,6 +58,7 @@ class Conversation:
         self.frames = [Frame(flow, flow.start)]
         self.language = language
         self.sequence = 0
+        self._id = call.info.id
         self.begun = 1  # where in the journal it began; more than 1 when it began anew
         self.effects: dict[str, events.EffectDone] = {}  # by idempotency key
         self.tape = ""  # where the call itself is recorded, "" for nowhere
@@ -309,13 +311,14 @@ class Conversation:
 
     def goto(self, step: str, via: str) -> None:
         """Enter `step` of the flow being run."""
-        frame = self.frame
+        frame = self.frames[-1]
         frame.enter(step)
         visit = frame.visits[step] = frame.visits.get(step, 0) + 1
+        flow = frame.flow
         self.note(
             events.StepEntered(
-                frame.flow.name, step, frame.flow.steps[step].type, via, visit,
-                len(self.frames) - 1, frame.flow.version,
+                flow.name, step, flow.steps[step].type, via, visit, len(self.frames) - 1,
+                flow.version,
             )
         )  # fmt: skip
 

@@ -99,7 +99,8 @@ async def carry_on(talk: Conversation, *, outcome: str = "", interrupted: bool =
 async def run_flow(talk: Conversation) -> str:
     """The loop itself; why the conversation is over."""
     for _ in range(BUDGET):
-        step = talk.flow.steps[talk.frame.step]
+        frame = talk.frames[-1]
+        step = frame.flow.steps[frame.step]
         outcome = await step.run(talk)
         if outcome is None:
             return step.type
@@ -114,7 +115,8 @@ async def run_flow(talk: Conversation) -> str:
 
 def follow(talk: Conversation, outcome: str) -> None:
     """Go where an outcome of the step leads, out of sub-flows that return as well."""
-    target = talk.flow.ways[talk.frame.step][outcome]
+    frame = talk.frames[-1]
+    target = frame.flow.ways[frame.step][outcome]
     while target == RETURN:
         if len(talk.frames) == 1:
             raise Fault(f"'{talk.frame.step}' returns, but nothing called '{talk.flow.name}'")

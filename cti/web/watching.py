@@ -37,16 +37,17 @@ class FlowWatch:
         self._begun: dict[str, float] = {}
 
     def on_entry(self, entry: Entry) -> None:
-        if isinstance(entry.event, CallStarted):
+        kind = type(entry.event)
+        if kind is CallStarted:
             while len(self._begun) >= MOST_BEGINNINGS:
                 self._begun.pop(next(iter(self._begun)))
             self._begun[entry.call] = entry.at
-        topic = line_topic(entry.call)
+        topic = f"call:{entry.call}"
         if self._bus.listened(topic):
             begun = self._begun.get(entry.call, entry.at)
             for line in lines_of(entry, begun):
                 self._bus.publish(topic, "line", entry.call, line.to_dict())
-        if isinstance(entry.event, CallEnded):
+        if kind is CallEnded:
             self._begun.pop(entry.call, None)
 
     async def run(self) -> None:

@@ -21,6 +21,7 @@ class Say(Onward):
         yield self.prompt
 
     async def run(self, talk: Conversation) -> Outcome:
-        turn = talk.frame.visits.get(talk.frame.step, 1) - 1
-        await talk.say(self.prompt, turn=turn, barge_in=talk.flow.prompt(self.prompt).barge_in)
+        frame = talk.frames[-1]
+        turn = frame.visits.get(frame.step, 1) - 1
+        await talk.say(self.prompt, turn=turn, barge_in=frame.flow.prompt(self.prompt).barge_in)
         return NEXT
