@@ -14,14 +14,14 @@ from aiohttp import web
 
 from cti.bus import Item, Place, Resync, Subscription
 from cti.figures import NUMBERS
-from cti.floor import FLOOR, agent_topic
+from cti.floor import FLOOR, FLOWS, agent_topic
 from cti.screenpop import Pop
 from cti.web.auth import Principal, principal, signed_in
 from cti.web.errors import Refused
 from cti.web.json import Body, body, done, dumps
 from cti.web.site import Site, site
 from cti.web.streams import RESTART
-from cti.web.watching import FLOWS, line_topic
+from cti.web.watching import line_topic
 
 BEAT: Final = 5.0  # seconds
 WRITE_DEADLINE: Final = 15.0  # a client that takes nothing for so long is gone
