@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -53,13 +53,22 @@ async def _until_done(what: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except (SQLAlchemyError, CommandError, OSError, TimeoutError) as error:
+        except Exception as error:
+            of_alembic = _is_alembics(error)
+            if not (of_alembic or isinstance(error, SQLAlchemyError | OSError | TimeoutError)):
+                raise
             if told is None or loop.time() - told > TOLD_AGAIN:
                 told = loop.time()
-                why = str(error) if isinstance(error, CommandError) else type(error).__name__
+                why = str(error) if of_alembic else type(error).__name__
                 log.critical("%s cannot be brought up to date yet: %s", what, why)
             await asyncio.sleep(AGAIN)
         else:
             if told is not None:
                 log.warning("%s is there and up to date", what)
             return
+
+
+def _is_alembics(error: Exception) -> bool:
+    """Whether alembic refuses. It is not imported just to ask."""
+    module = sys.modules.get("alembic.util")
+    return module is not None and isinstance(error, module.CommandError)

@@ -11,10 +11,6 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-
 Kind = Literal["text", "slot", "count", "seconds", "percent", "number", "money", "call", "moment"]
 EMPTY: Final[Mapping[str, str]] = {}
 
@@ -78,6 +74,9 @@ class Table:
 
     def to_xlsx(self, language: str, title: str, zone: ZoneInfo) -> bytes:
         """A workbook with one sheet: numbers as numbers, times of the clock and lengths as such."""
+        from openpyxl import Workbook  # takes long to import, and few ask for one
+        from openpyxl.styles import Font
+
         book = Workbook(write_only=True)
         sheet = book.create_sheet(title[:31])
         sheet.freeze_panes = "A2"
@@ -114,6 +113,8 @@ def _typed(sheet: Any, row: Row, column: Column, zone: ZoneInfo) -> Any:
 
 
 def _styled(sheet: Any, value: Any, **style: Any) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
     cell = WriteOnlyCell(sheet, value=value)
     if isinstance(value, str):
         cell.data_type = "s"  # never a formula

@@ -70,3 +70,15 @@ async def test_two_processes_migrating_at_once_wait_for_each_other(empty_url: st
     finally:
         for engine in engines:
             await engine.dispose()
+
+
+def test_the_newest_revision_is_read_from_the_files_as_alembic_reads_it() -> None:
+    assert migrate.newest() == migrate.revisions()[-1]
+
+
+async def test_only_the_newest_revision_is_the_newest(empty_engine: AsyncEngine) -> None:
+    assert not await migrate.is_newest(empty_engine)
+    await migrate.upgrade(empty_engine)
+    assert await migrate.is_newest(empty_engine)
+    await migrate.downgrade(empty_engine, "-1")
+    assert not await migrate.is_newest(empty_engine)
