@@ -23,6 +23,7 @@ from typing import Protocol
 from ivr.agi.commands import COLLECT_KEYS, TAKE_KEYS
 
 QUIET = 0.5  # seconds; Asterisk itself holds keys of a burst back, but lets go one every 130 ms
+SETTLED = 0.15  # seconds after which no key before one that is answered can still come
 REMEMBERED = 10.0  # seconds in which the Manager, or a key held back, may come after us
 
 
@@ -119,22 +120,19 @@ class Pressed:
         Gives the keys as they were pressed: lost ones stand in their places, those that came twice
         are there once.
         """
-        self._still = self._clock()
-        keys = "".join(map(self._up_to, typed))
+        now = self._clock()
+        keys = "".join(self._up_to(key, now) for key in typed)
+        self._still = now
         for place, key in enumerate(self._out if finish else ""):
             if key in finish:
                 return keys + self._taken(place + 1)
-        return keys + self._up_to(finish) if len(finish) == 1 else keys
+        return keys + self._up_to(finish, now) if len(finish) == 1 else keys
 
     def lost(self) -> str:
         """What will not come any more: a command that would have taken it ended without."""
         if not self._out or self.overdue:
             return ""
-        self.rescued += len(self._out)
-        for key in self._out:  # should it come all the same
-            self._remember(self._spent, key)
-        out, self._out = self._out, ""
-        return out
+        return self._given_up()
 
     def forget(self) -> None:
         """The keys up to here were for nobody: they were pressed into what takes none."""
@@ -142,7 +140,14 @@ class Pressed:
             self._remember(self._gone, key)
         self._out = ""
 
-    def _up_to(self, key: str) -> str:
+    def _given_up(self) -> str:
+        """What is on its way, taken as it is: it was lost."""
+        self.rescued += len(self._out)
+        for key in self._out:  # should it come all the same
+            self._remember(self._spent, key)
+        return self._taken(len(self._out))
+
+    def _up_to(self, key: str, now: float) -> str:
         place = self._out.find(key)
         if place == 0:
             return self._taken(1)
@@ -151,9 +156,11 @@ class Pressed:
         if place > 0:
             self.rescued += place
             return self._taken(place + 1)
-        if not self._known(self._gone, key):
-            self._remember(self._early, key)
-        return key
+        if self._known(self._gone, key):
+            return key
+        self._remember(self._early, key)
+        settled = not self._held and now - self._still > SETTLED
+        return self._given_up() + key if settled else key
 
     def _taken(self, count: int) -> str:
         keys, self._out = self._out[:count], self._out[count:]

@@ -152,6 +152,16 @@ def test_a_witness_that_comes_late_doubles_nothing(keys: Pressed, clock: Clock) 
     assert keys.lost() == ""
 
 
+def test_a_lost_key_stays_before_one_that_the_witness_tells_late(
+    keys: Pressed, clock: Clock
+) -> None:
+    press(keys, "0")
+    clock.now += 0.18
+    assert keys.heard("9") == "09"
+    press(keys, "9")
+    assert (keys.waiting, keys.rescued) == (False, 1)
+
+
 def test_keys_for_nobody_are_forgotten_but_their_end_may_come(keys: Pressed, clock: Clock) -> None:
     press(keys, "78")
     keys.forget()
