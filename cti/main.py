@@ -24,6 +24,7 @@ from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
 from cti.dialler.dialler import Dialler
 from cti.dialler.opening import open_dialler
+from cti.gone import Departures
 from cti.health.vitals import Vitals
 from cti.journal.journal import Options, SpooledJournal, open_journal
 from cti.past import past_of
@@ -264,6 +265,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 in_background(transcripts(settings, database).run()),
                 in_background(sealer(settings, database)),
                 in_background(dialler.run() if dialler else nothing()),
+                in_background(departures(engine, database).run() if desk.bridge else nothing()),
             ):
                 yield engine
         finally:
@@ -289,6 +291,21 @@ def take_tables(
     assert isinstance(services.hours, dict)
     services.hours.update(tables.hours)
     notifier.use(tables.webhooks)
+
+
+def departures(engine: Engine, database: AsyncEngine) -> Departures:
+    """Ends the calls that nobody was there to end."""
+    assert engine.desk is not None
+    assert engine.desk.bridge is not None
+    assert engine.room is not None
+    made = Departures(
+        engine.desk.bridge,
+        database,
+        engine.services.journal,
+        engine.calls.__contains__,
+    )
+    engine.room.entries.append(made.on_entry)
+    return made
 
 
 def nightly_job(settings: Settings, database: AsyncEngine) -> Nightly:

@@ -411,6 +411,19 @@ class CoreShowChannels(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class DBGetTree(Action):
+    """Everything that AstDB keeps in a family: `Key` (`/family/...`) and `Val` of each."""
+
+    name: ClassVar[str] = "DBGetTree"
+    deadline: ClassVar[float] = 15.0
+    empty: ClassVar[str] = "Database entry not found"
+    family: str
+
+    def headers(self) -> Headers:
+        return (("Family", self.family),)
+
+
+@dataclass(frozen=True, slots=True)
 class QueueStatus(Action):
     """Never poll it (asterisk#1215): it is read once after each connect."""
 

@@ -26,6 +26,7 @@ EVERY = [
     actions.QueueReload(),
     actions.Reload("app_queue.so"),
     actions.CoreShowChannels(),
+    actions.DBGetTree("f"),
     actions.QueueStatus(),
     actions.DeviceStateList(),
     actions.ShowDialPlan("ctx", "1"),
