@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -119,8 +120,8 @@ async def _serve(settings: Settings, sock: socket.socket) -> None:
     async with running(settings, sock) as engine:
         _settle_memory()
         print(f"ready {os.getpid()} {engine.port}", flush=True)
-        if engine.desk is not None and engine.desk.first_password:
-            _tell_once(settings, engine.desk.first_password)
+        if engine.desk is not None:
+            engine.desk.first_password.add_done_callback(partial(_tell_once, settings))
         await stop.wait()
         engine.patience = patience
 
@@ -166,9 +167,12 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def _tell_once(settings: Settings, password: str) -> None:
+def _tell_once(settings: Settings, made: asyncio.Future[str]) -> None:
     """The first admin's password: on the terminal, or in a file only its owner can read; never in
     a log."""
+    password = "" if made.cancelled() else made.result()
+    if not password:
+        return
     if sys.stderr.isatty():
         text = f"The desk's first user is admin, with the password {password} (shown this once)."
         print(text, file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import ClientSession, web
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.accounts import Accounts, Passwords, Trail
@@ -59,6 +60,7 @@ from ivr.services import Notifier
 
 log = logging.getLogger(__name__)
 TRY_AGAIN: Final = 0.2
+ASK_AGAIN: Final = 3.0  # seconds: a database that is away
 SHUTDOWN: Final = 3.0  # seconds streams may take to end
 
 
@@ -140,13 +142,15 @@ async def prepare(
 
 @dataclass(slots=True)
 class Desking:
-    """The desk, open. `port` is where it is served; 0: it is not. `first_password` is that of the
-    user `admin`, when it was made just now."""
+    """The desk, open. `port` is where it is served; 0: it is not. `first_password` becomes that of
+    the user `admin`, or "" where there are users, as soon as the database tells."""
 
     site: Site
     bridge: Bridge | None
     port: int = 0
-    first_password: str = ""
+    first_password: asyncio.Future[str] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 @contextlib.asynccontextmanager
@@ -186,7 +190,7 @@ async def opened(
         stack.push_async_callback(room.figures.keep)
         desk = Desking(site, bridge)
         if settings.web_port:
-            desk.first_password = await accounts.first_admin()
+            await stack.enter_async_context(_beside(_first_admin(desk, accounts)))
             await stack.enter_async_context(_beside(_make_pages(site)))
             await _serve(desk, stack)
         yield desk
@@ -258,6 +262,18 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _first_admin(desk: Desking, accounts: Accounts) -> None:
+    """Somebody has to be able to sign in. The desk is there without, while the database is away."""
+    while True:
+        try:
+            desk.first_password.set_result(await accounts.first_admin())
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("whether there are users is not known: %s", type(error).__name__)
+            await asyncio.sleep(ASK_AGAIN)
+        else:
+            return
 
 
 async def _make_pages(site: Site) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from cti.asterisk.ports import free_ports
 from cti.db import migrate
 from cti.db.engine import open_engine
 from cti.db.models import call_events
@@ -67,7 +68,7 @@ async def test_calls_are_served_before_the_database_is_there_and_are_in_it_after
     settings: Settings, own_server: PostgresServer, how: str
 ) -> None:
     url = own_server.new_database()
-    settings = settings.model_copy(update={"database_url": url})
+    settings = settings.model_copy(update={"database_url": url, "web_port": free_ports(1)[0]})
     away, back = (
         (own_server.stop, own_server.start)
         if how == "stopped"
@@ -82,6 +83,8 @@ async def test_calls_are_served_before_the_database_is_there_and_are_in_it_after
             FakeAsterisk("127.0.0.1", engine.port, speed=20) as asterisk,
         ):
             assert engine.journal.status().stored == 0
+            assert engine.desk is not None
+            assert engine.desk.port == settings.web_port
             call = await asterisk.dial(query={"call": "one", "dialled": "100"})
             await asyncio.wait_for(call.ended.wait(), 10)
             assert call.variables["SANTRAL_DONE"] == "hangup"
@@ -89,6 +92,7 @@ async def test_calls_are_served_before_the_database_is_there_and_are_in_it_after
             await asyncio.to_thread(back)
             gone = False
             await engine.journal.drained()
+            assert await engine.desk.first_password
             kept = await stored(url)
             assert [sequence for sequence, _ in kept] == list(range(1, len(kept) + 1))
             assert kept[-1][1] == "CallEnded"
