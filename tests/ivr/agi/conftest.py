@@ -14,6 +14,7 @@ from ivr.agi.call import AgiCall
 from ivr.agi.server import AgiServer
 from ivr.call import Piece, Utterance
 from tests.fakes.asterisk import FakeAsterisk, FakeCall
+from tests.fakes.unhurried import UnhurriedLoop
 
 SPEED = 50.0  # the fake's seconds pass so much faster
 
@@ -90,6 +91,11 @@ class Bench:
 
     async def result(self) -> Any:
         return await asyncio.wait_for(self._done, 10)
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Any]:
+    """A second of the fake's is 20 ms: a busy machine takes those before one knows."""
+    return {"unhurried": UnhurriedLoop}
 
 
 @pytest.fixture
