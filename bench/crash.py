@@ -31,7 +31,15 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy import text
 
-from bench.crash_check import Findings, Waits, check_story, check_world, read_calls
+from bench.crash_check import (
+    Findings,
+    Waits,
+    check_story,
+    check_world,
+    read_calls,
+    tale,
+    whole,
+)
 from bench.mortal import STAGES
 from cti.db.engine import open_engine
 from cti.demo import Demo, demo_running
@@ -79,6 +87,7 @@ class Report:
     waits: Waits = field(default_factory=Waits)  # from the engine's return to the next prompt
     raw: Waits = field(default_factory=Waits)  # the same with prompts that were still played
     silences: Waits = field(default_factory=Waits)  # that a caller hears, whenever it began
+    incomplete: list[str] = field(default_factory=list)  # how their journal ends
     seconds: float = 0.0
 
     @property
@@ -100,6 +109,7 @@ class Report:
             "measured": len(self.waits.values),
             "seconds": round(self.seconds), "load": round(os.getloadavg()[1], 1),
             "places": dict(sorted(self.killed_by_plan.items())),
+            "incomplete": self.incomplete,
         }  # fmt: skip
 
 
@@ -267,6 +277,7 @@ class Campaign:
             calls = await read_calls(engine, DRAINED_WITHIN)
             for entries in calls.values():
                 check_story(entries, self.report.findings)
+            self.report.incomplete = [tale(one) for one in calls.values() if not whole(one)]
             await check_world(engine, calls, self.posted, self.report.findings)
         finally:
             await engine.dispose()
@@ -336,13 +347,19 @@ async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncI
             yield demo
 
 
-async def campaign(kills: int, callers: int, seconds: float, everything: int = 0) -> Report:
+async def campaign(
+    kills: int, callers: int, seconds: float, everything: int = 0, keep: Path | None = None
+) -> Report:
+    """`keep` gets what a run that was not good has left: its database, its spool and its logs."""
     posted: list[str] = []
     with tempfile.TemporaryDirectory(prefix="santral-crash-") as folder:
         async with bench_demo(Path(folder), posted, engine_module="bench.mortal") as demo:
-            return await Campaign(
+            report = await Campaign(
                 demo, await sounds_of(demo), posted, kills, callers, seconds, everything
             ).run()
+        if keep and not report.good:
+            await asyncio.to_thread(shutil.copytree, folder, keep, dirs_exist_ok=True)
+        return report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -358,10 +375,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="at each N-th kill the keeper and all processes die at once; the next start imports "
         "everything, and must not take longer than the dialplan's tries",
     )
+    parser.add_argument("--keep", type=Path, help="a folder for what a bad run leaves")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
     report = asyncio.run(
-        campaign(parsed.kills, parsed.callers, parsed.minutes * 60, parsed.everything)
+        campaign(parsed.kills, parsed.callers, parsed.minutes * 60, parsed.everything, parsed.keep)
     )
     if parsed.json:
         print(json.dumps(report.to_dict(), indent=2))

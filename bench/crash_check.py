@@ -53,6 +53,15 @@ def whole(entries: Sequence[Entry]) -> bool:
     return ends and [e.sequence for e in entries] == list(range(1, len(entries) + 1))
 
 
+def tale(entries: Sequence[Entry]) -> str:
+    """How the journal of a call ends that has no end: for whoever looks for the reason."""
+    last = " ".join(
+        f"{e.sequence}:{e.kind}{'@' + e.event.step if hasattr(e.event, 'step') else ''}"
+        for e in entries[-4:]
+    )
+    return f"{entries[0].call} {len(entries)} events, at {entries[-1].at:.3f}: {last}"
+
+
 def check_story(entries: Sequence[Entry], findings: Findings) -> None:
     """One call."""
     findings.lost += not whole(entries)
