@@ -38,6 +38,7 @@ from bench.crash_check import (
     check_world,
     read_calls,
     tale,
+    went_astray,
     whole,
 )
 from bench.mortal import STAGES
@@ -88,6 +89,7 @@ class Report:
     raw: Waits = field(default_factory=Waits)  # the same with prompts that were still played
     silences: Waits = field(default_factory=Waits)  # that a caller hears, whenever it began
     incomplete: list[str] = field(default_factory=list)  # how their journal ends
+    astray: list[str] = field(default_factory=list)  # how callers without an answer fared
     seconds: float = 0.0
 
     @property
@@ -109,7 +111,7 @@ class Report:
             "measured": len(self.waits.values),
             "seconds": round(self.seconds), "load": round(os.getloadavg()[1], 1),
             "places": dict(sorted(self.killed_by_plan.items())),
-            "incomplete": self.incomplete,
+            "incomplete": self.incomplete, "astray": self.astray,
         }  # fmt: skip
 
 
@@ -278,6 +280,8 @@ class Campaign:
             for entries in calls.values():
                 check_story(entries, self.report.findings)
             self.report.incomplete = [tale(one) for one in calls.values() if not whole(one)]
+            astray = (went_astray(one, "tell") for one in calls.values())
+            self.report.astray = [one for one in astray if one]
             await check_world(engine, calls, self.posted, self.report.findings)
         finally:
             await engine.dispose()

@@ -62,6 +62,17 @@ def tale(entries: Sequence[Entry]) -> str:
     return f"{entries[0].call} {len(entries)} events, at {entries[-1].at:.3f}: {last}"
 
 
+def went_astray(entries: Sequence[Entry], goal: str) -> str:
+    """How a call ended that never came by the step `goal`; empty for the others. A caller who keys
+    a wrong number is not the engine's fault, but is counted as unanswered all the same."""
+    steps = [e.event for e in entries if isinstance(e.event, events.StepEntered)]
+    if any(one.step == goal for one in steps):
+        return ""
+    keyed = [e.event.answer for e in entries if isinstance(e.event, events.Heard)]
+    way = " ".join(f"{one.via}>{one.step}" for one in steps[-3:])
+    return f"{entries[0].call} keyed {keyed}, went {way}"
+
+
 def check_story(entries: Sequence[Entry], findings: Findings) -> None:
     """One call."""
     findings.lost += not whole(entries)
