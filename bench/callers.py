@@ -72,7 +72,8 @@ def fault(call: OutgoingCall, plan: Plan, wanted: Sequence[Prompt]) -> str:
         return "not ended in its time"
     since = call.answered_at + plan.press[-1][0]  # what is wanted comes after the last keys
     pieces = in_order(call.heard[int(since * TELEPHONE_RATE) :], wanted)
-    return "" if all(piece.whole for piece in pieces) else "not heard"
+    worst = min(piece.fraction for piece in pieces)
+    return "" if all(piece.whole for piece in pieces) else f"not heard ({worst:.0%} of it)"
 
 
 async def make_calls(plan: Plan) -> dict[str, Any]:
