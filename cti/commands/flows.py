@@ -273,8 +273,10 @@ def run_check(arguments: argparse.Namespace) -> int:
 
     checked = check_folder(folder, sounds)
     from cti.reports.mails import check_mails
+    from cti.reports.wordlists import check_lists
 
     found_more = (*check_rules(folder, checked.library), *check_mails(folder))
+    found_more = (*found_more, *check_lists(folder))
     checked = replace(checked, findings=(*checked.findings, *found_more))
     found = [f for f in checked.findings if only is None or Path(f.file) == only]
     if arguments.json:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cti.commands.insight import add_insight, run_search, run_staffing
 from cti.settings import Settings
 
 EXAMPLES: Final = """examples:
@@ -21,7 +22,9 @@ EXAMPLES: Final = """examples:
   santral report steps --flow order_line --from 30d
   santral report agents --from month --format csv > agents.csv
   santral report calls --from today --by hour --calls "abandoned"   the calls behind a column
-reports: {names}
+  santral report themes --search "kargom gelmedi" --theme delivery   the texts themselves
+  santral report staffing --queue support --from 90d --level 80 --within 20
+reports: {names}, staffing
 """
 REPORTS: Final = """examples:
   santral reports rebuild            make the roll-ups again from the journal
@@ -39,7 +42,7 @@ FILTERS: Final = (
 
 
 def add_commands(commands: Any) -> None:
-    names = "calls, queues, agents, steps, outbound, surveys, busiest, callers, worst"
+    names = "calls, queues, agents, steps, outbound, surveys, themes, busiest, callers, worst"
     report = commands.add_parser(
         "report", help="what the calls add up to: calls, queues, agents, steps, surveys, …",
         epilog=EXAMPLES.format(names=names), formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -56,6 +59,7 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--json", action="store_const", const="json", dest="format")
     report.add_argument("--calls", metavar="COLUMN", help="list the calls behind this column")
     report.add_argument("--titles", choices=("tr", "en"), default="", help="language of titles")
+    add_insight(report)
     report.set_defaults(run=run_report)
     reports = commands.add_parser(
         "reports", help="keep the reports' roll-ups", epilog=REPORTS,
@@ -107,6 +111,10 @@ async def _report(arguments: argparse.Namespace, engine: AsyncEngine, settings: 
     filters = {name: getattr(arguments, name) for name in FILTERS}
     query = Query(asked, unit=arguments.by, **filters)
     language = arguments.titles or settings.language
+    if arguments.name == "staffing":
+        return await run_staffing(arguments, engine, query, language)
+    if arguments.search or arguments.theme or arguments.tone:
+        return await run_search(arguments, engine, query)
     if arguments.calls:
         return await _behind(engine, arguments, query)
     table = await reports.make(engine, arguments.name, query)
@@ -120,7 +128,7 @@ async def _report(arguments: argparse.Namespace, engine: AsyncEngine, settings: 
         title = reports.find(arguments.name).title
         print(f"{title.get(language) or title['en']}: {asked.start:%d.%m.%Y %H:%M} - "
               f"{asked.end:%d.%m.%Y %H:%M}")  # fmt: skip
-        print(_drawn(table, language, ZoneInfo(settings.time_zone)))
+        print(drawn(table, language, ZoneInfo(settings.time_zone)))
     return 0
 
 
@@ -138,7 +146,7 @@ async def _behind(engine: AsyncEngine, arguments: argparse.Namespace, query: Any
     return 0
 
 
-def _drawn(table: Any, language: str, zone: ZoneInfo) -> str:
+def drawn(table: Any, language: str, zone: ZoneInfo) -> str:
     """The table as text, its columns as wide as they need to be."""
     titles = [column.title.get(language) or column.title["en"] for column in table.columns]
     rows = [*table.rows, *([table.total] if table.total else [])]

@@ -9,7 +9,18 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cti.reports import agents, busiest, callers, calls, outbound, queues, steps, surveys, worst
+from cti.reports import (
+    agents,
+    busiest,
+    callers,
+    calls,
+    outbound,
+    queues,
+    steps,
+    surveys,
+    themes,
+    worst,
+)
 from cti.reports.names import known, strangers
 from cti.reports.query import FILTERS, Query, behind
 from cti.reports.table import Table
@@ -35,11 +46,11 @@ _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     surveys.NAME: ("flow", "queue", "agent"),
 }  # fmt: skip
 _MODULES: Final = (
-    calls, queues, agents, steps, outbound, surveys, busiest, callers, worst,
+    calls, queues, agents, steps, outbound, surveys, themes, busiest, callers, worst,
 )  # fmt: skip
 REPORTS: Final[Mapping[str, Report]] = {
     module.NAME: Report(
-        module.NAME, module.TITLE, module.report, module in (calls, queues),
+        module.NAME, module.TITLE, module.report, module in (calls, queues, themes),
         _TAKES.get(module.NAME, _OF_CALLS),
     )
     for module in _MODULES
@@ -81,6 +92,8 @@ async def calls_behind(
     async with engine.connect() as connection:
         if name == outbound.NAME:
             return await outbound.calls_behind(connection, query, where, limit)
+        if name == themes.NAME:
+            return await themes.calls_behind(connection, query, where, limit)
         return await behind(connection, query, of, where, limit)
 
 

@@ -17,6 +17,7 @@ from cti.web import (
     events,
     flows,
     health,
+    insight,
     phones,
     recordings,
     reports,
@@ -47,6 +48,7 @@ AREAS: Final[Sequence[Sequence[web.AbstractRouteDef]]] = (
     flows.ROUTES,
     recordings.ROUTES,
     reports.ROUTES,
+    insight.ROUTES,
     users.ROUTES,
     serving.ROUTES,
 )

@@ -17,6 +17,7 @@ from cti.db.models import call_facts, recordings
 from cti.reports.period import UNITS, period
 from cti.reports.query import FILTERS, Query
 from cti.reports.table import Table
+from cti.reports.wordlists import hidden
 from cti.web.auth import principal, require
 from cti.web.errors import Refused
 from cti.web.json import reply
@@ -161,7 +162,7 @@ async def _calls(here: Site, ids: list[str]) -> list[dict[str, Any]]:
             notes = select(r.call, r.transcript).where(r.call.in_(some), r.deleted_at.is_(None))
             for call, text in await connection.execute(notes):
                 if call in found:
-                    found[call]["note"] = text or ""
+                    found[call]["note"] = hidden(text or "")
     return [found[call] for call in dict.fromkeys(ids) if call in found]
 
 

@@ -70,7 +70,7 @@ def _found(folder: Path, name: str) -> Path | None:
 
 ROUTES: Final = (
     web.get("/", page),
-    web.get("/{area:desk|floor|flows|outbound|reports|users}", page),
+    web.get("/{area:desk|floor|flows|outbound|reports|staffing|users}", page),
     web.get("/flows/{rest:.+}", page),
     web.get("/reports/{rest:[a-z_]+}", page),
     web.get("/static/{path:.+}", static),
