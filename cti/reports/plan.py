@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import holidays
@@ -22,7 +23,7 @@ from cti.db.models import rollup_queues
 from cti.reports.facts import QUARTER
 from cti.reports.period import Period
 from cti.reports.query import Query, conditions
-from cti.reports.staffing import Demand, back_test, forecast, needed
+from cti.reports.staffing import Demand, Outlook, back_test, forecast, needed
 from cti.reports.table import Column, Row, Table
 from ivr.errors import BadInput
 
@@ -135,9 +136,9 @@ def _staffed(
             "calls": calls, "low": low, "high": high, "agents": 0, "agents_c": 0, "agents_high": 0,
             "rostered": 0, "level": None, "wait": None, "abandoned": None, "occupancy": None,
         }  # fmt: skip
-    found = needed(Demand(calls, handling, HALF, patience), share, what.within)
-    plain = found if not patience else needed(Demand(calls, handling, HALF), share, what.within)
-    most = needed(Demand(high, handling, HALF, patience), share, what.within)
+    found = _needed(_step(calls), handling, patience, share, what.within)
+    plain = _needed(_step(calls), handling, 0.0, share, what.within)
+    most = _needed(_step(high), handling, patience, share, what.within)
     return {
         "calls": calls, "low": low, "high": high, "agents": found.agents,
         "agents_c": plain.agents, "agents_high": most.agents,
@@ -145,6 +146,17 @@ def _staffed(
         "level": 100 * found.level, "wait": found.wait, "abandoned": 100 * found.abandoned,
         "occupancy": 100 * found.occupancy,
     }  # fmt: skip
+
+
+def _step(calls: float) -> float:
+    """Rounded up a little: half hours that are nearly the same are reckoned once."""
+    size = 0.25 if calls < 25 else 1.0 if calls < 100 else 5.0
+    return math.ceil(calls / size - 1e-9) * size
+
+
+@lru_cache(maxsize=4096)
+def _needed(calls: float, handling: float, patience: float, level: float, within: float) -> Outlook:
+    return needed(Demand(calls, handling, HALF, patience), level, within)
 
 
 async def history(connection: AsyncConnection, query: Query, country: str = "TR") -> Past:

@@ -97,14 +97,16 @@ def axe(provisions: None) -> str:
 
 @pytest.fixture
 async def shown(
-    chromium: str, provisions: None, tmp_path: Path
+    chromium: str, provisions: None, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Callable[..., Awaitable[Shown]]]:
     from playwright.async_api import async_playwright
 
     database = tmp_path / "empty.db"
     engine = open_engine(f"sqlite:///{database}")
     await upgrade(engine)
-    await demo_history.write(engine, demo_history.Scale(days=8, per_day=40), TODAY)
+    await demo_history.write(
+        engine, demo_history.Scale(days=getattr(request, "param", 8), per_day=40), TODAY
+    )
     await Rollups(engine).rebuild()
     await engine.dispose()
     await asyncio.to_thread(bundle, STATE / "pages", print)

@@ -27,6 +27,7 @@ const VIEWS = [
   { path: "/outbound", key: "outbound", icon: "send", scope: "campaigns:read", load: () => import("./views/outbound.js"), show: () => html`<santral-outbound></santral-outbound>` },
   { path: "/reports", key: "reports", icon: "chart", scope: "reports", load: () => import("./views/reports.js"), show: () => html`<santral-reports></santral-reports>` },
   { path: "/users", key: "users", icon: "people", scope: "accounts", load: () => import("./views/users.js"), show: () => html`<santral-users></santral-users>` },
+  { path: "/staffing", key: "staffing", icon: "board", scope: "reports", load: () => import("./views/staffing.js"), show: () => html`<santral-staffing></santral-staffing>` },
 ];
 
 const tabName = () => {

@@ -8,6 +8,7 @@ import { attempt, View } from "../core/view.js";
 import { bars } from "../parts/bars.js";
 import "../parts/call-story.js";
 import { icon } from "../parts/icon.js";
+import "../parts/said.js";
 
 const PRESETS = ["today", "yesterday", "7d", "30d", "90d", "month"];
 const STACKS = {
@@ -143,7 +144,8 @@ class Reports extends View {
       ${this.form()}
       ${(this.table?.notes ?? []).map((note) => html`<p class="notice" role="status" data-test="note">${icon("warn")}${t(`reports.never.${note.filter}`, { name: note.value })} ${note.known.length ? t("reports.there_are", { names: note.known.join(", ") }) : nothing}</p>`)}
       ${this.table ? html`${this.headline()}${this.picture()}${this.drawn()}` : nothing}
-      ${this.behind ? this.list() : nothing}<santral-call-story></santral-call-story>`;
+      ${this.behind ? this.list() : nothing}
+      ${name === "themes" && store.can("transcripts") ? html`<santral-said .query=${String(this.query())} .show=${(call) => this.querySelector("santral-call-story").show(call)}></santral-said>` : nothing}<santral-call-story></santral-call-story>`;
   }
 
   form() {
