@@ -104,8 +104,14 @@ def _verdict(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]
             "at_once": max((one["at_once"] for one in held), default=0),
             "ms_a_call": round(sum(spent) / len(spent), 2) if spent else 0.0,
         }
-    native, ours = (found[name]["ms_a_call"] for name in VARIANTS)
-    ratio = round(ours / native, 3) if native else 0.0
+    spent_at = {
+        name: {one["rate"]: one["asterisk_ms"] + one["engine_ms"] for one in tried}
+        for name, tried in steps.items()
+    }
+    # Like with like: at the rates that both were tried at, whether they held or not.
+    both = sorted(set(spent_at["native"]) & set(spent_at["santral"]))
+    each = [spent_at["santral"][rate] / spent_at["native"][rate] for rate in both]
+    ratio = round(sum(each) / len(each), 3) if each else 0.0
     return {"holds": found, "santral_to_native": ratio}
 
 
