@@ -222,7 +222,7 @@ async def new_page(
     """A person's own context: cookies, storage and all. Voice cleaning is off: it removes tones."""
     context = await running.new_context(
         viewport={"width": 1440, "height": 900}, permissions=["microphone"],
-        locale="tr-TR", **options,
+        **{"locale": "tr-TR"} | options,
     )  # fmt: skip
     await context.add_init_script(WATCH)
     if before:
