@@ -298,7 +298,7 @@ class Figures:
         try:
             while talks:
                 await self._store.talked(talks[0])
-                talks.pop(0)
+                self._floor.forget_card(talks.pop(0).phone)  # it lacks this talk
         except (SQLAlchemyError, OSError) as error:
             log.warning("contacts wait for the database: %s", type(error).__name__)
             self._talks = [*talks, *self._talks][-MOST_WAITING:]

@@ -24,6 +24,7 @@ from cti.aside import Aside
 from cti.bus import Bus
 from cti.live import TELLING, Live, heard, told
 from cti.live.state import Change
+from cti.queues.model import PERSONAL
 from cti.screenpop import (
     OPEN,
     Card,
@@ -116,6 +117,13 @@ class Floor:
 
     def story(self, call: str) -> Story | None:
         return self._story(call)
+
+    def queue_meant(self, call: str, queue: str) -> str:
+        """The queue a caller is for: while they try their last agent's own, the one asked for."""
+        if not queue.startswith(PERSONAL):
+            return queue
+        story = self._story(call)
+        return (story.to if story else "") or queue
 
     def _story(self, call: str) -> Story | None:
         """The story so far. Most calls never reach a person: theirs is put together only when
@@ -278,7 +286,8 @@ class Floor:
         known = self.here.calls.get(call)
         story = self._story(call)
         number = customer_number(story) if story else event.channel.caller
-        self._show(pop(event, story, self._card(number), known.joined if known else 0.0))
+        found = pop(event, story, self._card(number), known.joined if known else 0.0)
+        self._show(replace(found, queue=self.queue_meant(call, found.queue)))
         self._complete(event.dest.unique_id, number)
 
     def _dialled(self, event: ami.DialBegin) -> None:

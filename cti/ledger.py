@@ -80,19 +80,23 @@ class Span:
 
 
 class Ledger:
-    """`login_of` gives who works at an interface; `clock` seconds since 1970 UTC."""
+    """`login_of` gives who works at an interface, `queue_meant` the queue that a call in an agent's
+    own is for, `clock` seconds since 1970 UTC."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         login_of: Callable[[str], str | None],
         clock: Callable[[], float],
+        queue_meant: Callable[[str, str], str] = lambda call, queue: queue,
     ) -> None:
         self._engine = engine.execution_options(**{BEGIN: "IMMEDIATE"})
         self._reading = engine
-        self._login_of, self._clock = login_of, clock
+        self._login_of, self._clock, self._queue_meant = login_of, clock, queue_meant
         self._stays: dict[str, Stay] = {}
         """By leg: the last visit of each, until the leg is gone and the talk over."""
+        self._asks: dict[str, Stay] = {}
+        """By leg: who waits for their last agent; a visit once served or given up."""
         self._held: dict[str, float] = {}
         self._spans: dict[str, Span] = {}
         self._changed: dict[tuple[str, str], Stay | Span] = {}
@@ -141,29 +145,41 @@ class Ledger:
         earlier = self._stays.get(channel.unique_id)
         if earlier is not None and earlier.outcome in NOT_SERVED:
             self._change(earlier, outcome="overflow", left=earlier.left or event.at)
-        if event.queue.startswith(PERSONAL):
-            return  # who asks for their last agent is not offered to a queue yet
+        call = channel.call or channel.linked_id
+        queue = self._queue_meant(call, event.queue)
         stay = Stay(
-            f"{channel.unique_id}:{event.queue}:{int(event.at)}", channel.call or channel.linked_id,
-            channel.unique_id, event.queue, event.at, event.position,
+            f"{channel.unique_id}:{event.queue}:{int(event.at)}", call,
+            channel.unique_id, queue, event.at, event.position,
         )  # fmt: skip
+        self._asks.pop(channel.unique_id, None)
+        if event.queue.startswith(PERSONAL):
+            self._asks[channel.unique_id] = stay
+            return
         self._stays[channel.unique_id] = stay
         self._write(stay)
 
     def _called(self, event: ami.AgentCalled) -> None:
-        stay = self._stays.get(event.channel.unique_id)
-        if stay is not None and stay.queue == event.queue:
+        leg = event.channel.unique_id
+        stay = self._stays.get(leg)
+        if leg in self._asks:
+            self._asks[leg] = replace(self._asks[leg], rings=self._asks[leg].rings + 1)
+        elif stay is not None and stay.queue == event.queue:
             self._change(stay, rings=stay.rings + 1)
 
     def _connected(self, event: ami.AgentConnect) -> None:
+        self._asked_for(event.channel.unique_id, event.queue)
         stay = self._stays.get(event.channel.unique_id)
-        if stay is None and event.queue.startswith(PERSONAL):
-            return
         if stay is not None:
             agent = self._login_of(event.interface) or event.member_name or event.interface
             self._change(stay, outcome="handled", left=event.at, agent=agent)
 
+    def _asked_for(self, leg: str, queue: str) -> None:
+        """Waiting for their last agent has ended: a visit of the queue they are for."""
+        if queue.startswith(PERSONAL) and (stay := self._asks.pop(leg, None)) is not None:
+            self._stays[leg] = stay
+
     def _abandoned(self, event: ami.QueueCallerAbandon) -> None:
+        self._asked_for(event.channel.unique_id, event.queue)
         stay = self._stays.get(event.channel.unique_id)
         if stay is not None and stay.outcome != "handled":
             self._change(stay, outcome="abandoned", left=event.at, ended=event.at)
@@ -198,6 +214,7 @@ class Ledger:
     def _hung_up(self, event: ami.Hangup) -> None:
         if event.channel.unique_id in self._held:
             self._unhold(ami.Unhold(event.at, event.channel))
+        self._asks.pop(event.channel.unique_id, None)
         stay = self._stays.pop(event.channel.unique_id, None)
         if stay is not None and not stay.ended:
             left = stay.left or event.at

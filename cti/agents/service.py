@@ -141,7 +141,9 @@ class Agents:
             react(self, event)
 
     def _called(self, event: ami.AgentCalled) -> None:
-        self._on(event.interface, p.Called(_call(event.channel), event.queue), event.at)
+        call = _call(event.channel)
+        queue = self._floor.queue_meant(call, event.queue)
+        self._on(event.interface, p.Called(call, queue), event.at)
 
     def _dialled(self, event: ami.DialBegin) -> None:
         leg = self._floor.here.legs.get(event.dest.unique_id)
@@ -149,7 +151,9 @@ class Agents:
             self._on(leg.endpoint, p.Called(leg.call, ""), event.at)
 
     def _connected(self, event: ami.AgentConnect) -> None:
-        self._on(event.interface, p.Connected(_call(event.channel), event.queue), event.at)
+        call = _call(event.channel)
+        queue = self._floor.queue_meant(call, event.queue)
+        self._on(event.interface, p.Connected(call, queue), event.at)
 
     def _missed(self, event: ami.AgentRingNoAnswer) -> None:
         self._on(event.interface, p.Missed(_call(event.channel)), event.at)

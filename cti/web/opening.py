@@ -210,7 +210,7 @@ async def _telephony(
     )
     keys.bridge = bridge
     roster = room.roster
-    ledger = Ledger(room.database, roster.login_of, time.time)
+    ledger = Ledger(room.database, roster.login_of, time.time, room.floor.queue_meant)
     room.entries.append(ledger.on_entry)
     agents = Agents(
         bridge, room.floor, room.bus, roster.people(), roster.wrap_up,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from cti.demo import Demo
+from cti.queues import personal_queue
 from tests.browser.callers import (
     HUMS,
     ask_about_order,
@@ -73,6 +75,33 @@ async def test_the_story_is_on_the_page_before_the_phone_rings(shop: Demo, perso
     await ayse.page.wait_for_selector(".toast.good")
     await ayse.press("r")
     await ayse.state("ready")
+
+
+async def test_who_calls_again_comes_to_the_same_agent(shop: Demo, person: Person) -> None:
+    """By the agent's own queue; script, wrap-up and figures are of the queue they are for."""
+    ayse = await person("ayse")
+    await ayse.work()
+    own = f"queue show {personal_queue('ayse')}"
+
+    def served(shown: str) -> int:
+        found = re.search(r"C:(\d+)", shown)
+        assert found, shown
+        return int(found[1])
+
+    before = served(await shop.asterisk.command(own))
+    for _ in range(6):  # the first talk is on record within seconds
+        async with calling(shop) as call:
+            await ask_for_agent(call)
+            await ayse.page.wait_for_selector(".call-now.ringing", timeout=30_000)
+            await ayse.shows("section.script", "sipariş numarasını ekrandan doğrulayın")
+            await ayse.answer()
+            await call.hangup()
+        await ayse.state("wrap_up", 3)
+        await ayse.press("r")
+        await ayse.state("ready")
+        if served(await shop.asterisk.command(own)) > before:
+            return
+    raise AssertionError("no call came by the agent's own queue")
 
 
 async def test_blind_transfer(shop: Demo, person: Person) -> None:

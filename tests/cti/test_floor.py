@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cti.ami import events as ami
 from cti.bus import Item, LocalBus
 from cti.floor import FLOOR, Floor, agent_topic
+from cti.queues import personal_queue
 from cti.screenpop import Card, Pop, PopState
 from ivr import events as ivr
 from ivr.errors import LookupFailed
@@ -92,6 +94,17 @@ async def test_the_pop_is_whole_before_the_phone_rings() -> None:
     assert [station.step for station in shown.path] == ["menu"]
     assert await desk.pops(BORA) == []
     assert desk.shop.asked == [NUMBER]
+
+
+async def test_a_call_for_their_last_agent_is_for_the_queue_it_was_sent_to() -> None:
+    desk = Desk()
+    desk.tell(*STORY)
+    for event in captures.events("answered"):
+        if isinstance(event, ami.AgentCalled):
+            event = replace(event, queue=personal_queue("ayse"))
+        desk.floor.on_event(event)
+    assert {shown.queue for shown in await desk.pops(AYSE)} == {"destek"}
+    assert desk.floor.queue_meant(CALL, "iade") == "iade"
 
 
 async def test_a_call_from_ring_to_end() -> None:
