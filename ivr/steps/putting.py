@@ -173,10 +173,11 @@ class Putting:
             if taken.refused or taken.answer in self.refused:
                 rest, skipped = rest - guess.confidence, True
                 continue
-            share = min(1.0, guess.confidence / max(rest, 0.05)) * taken.certainty
+            share = min(1.0, guess.confidence / max(rest, 0.05))
             if share < self.listen.confidence:
                 return
-            yield _Found(taken, guess, skipped or share < self.listen.sure)
+            # Words that were heard well and can mean two things are asked about, not refused.
+            yield _Found(taken, guess, skipped or share * taken.certainty < self.listen.sure)
             rest, skipped = rest - guess.confidence, True
 
     async def _confirm(self, taken: Taken) -> bool | str:
