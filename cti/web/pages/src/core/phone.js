@@ -10,6 +10,8 @@ import { store } from "./store.js";
 const EXPECTED_FOR = 15000; // ms in which a call that was asked for answers itself
 const POP_WITHIN = 700; // ms the ring waits for the story
 const SETTLES = 800; // ms after which it is known who has the phone
+const PATIENCE = 1000; // ms for a first registration; twice as long each time, up to
+const MOST_PATIENCE = 8000;
 const CLOSED_ELSEWHERE = 4001;
 const CLOSED_SIGNED_OUT = 4002;
 
@@ -23,6 +25,7 @@ class Phone extends EventTarget {
   #stopRing = null;
   #expected = 0;
   #next = 0;
+  #patience = PATIENCE;
 
   constructor() {
     super();
@@ -66,9 +69,14 @@ class Phone extends EventTarget {
       connection_recovery_min_interval: 3600, connection_recovery_max_interval: 3600,
     });
     this.#agent = agent;
+    // An Asterisk that has just started takes the socket before it answers REGISTER, and JsSIP
+    // would wait 32 s for that answer.
+    this.#next = Date.now() + this.#patience;
+    this.#patience = Math.min(2 * this.#patience, MOST_PATIENCE);
     const mine = (handle) => (event) => agent === this.#agent && handle(event);
     agent.on("registered", mine(() => {
       this.#next = 0;
+      this.#patience = PATIENCE;
       this.#tell({ state: "registered", problem: "" });
     }));
     agent.on("registrationFailed", mine((event) => this.#failed(event.cause || "registration")));
