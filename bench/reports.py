@@ -105,7 +105,7 @@ async def fill(engine: AsyncEngine, count: int) -> None:
 
 async def roll_up(engine: AsyncEngine) -> None:
     name, begun = engine.dialect.name, time.perf_counter()
-    count = await Rollups(engine, now=lambda: year().end.timestamp()).rebuild()
+    count = await Rollups(engine, lambda: year().end.timestamp(), str(ZONE)).rebuild()
     spent = time.perf_counter() - begun
     print(f"{name}: rebuilt {count} calls in {spent:.0f} s", flush=True)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:

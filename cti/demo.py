@@ -225,7 +225,7 @@ async def _open_shop(settings: Settings, history: Progress | None) -> dict[str, 
             scale = demo_history.Scale(zone=settings.time_zone)
             today = demo_history.until_now(zone=settings.time_zone)
             await demo_history.write(database, scale, today)
-            await Rollups(database).rebuild()
+            await Rollups(database, zone=settings.time_zone).rebuild()
         return await seed_desk(database, settings.scenarios)
     finally:
         await database.dispose()

@@ -187,7 +187,7 @@ def _shown(value: Any, kind: str, zone: ZoneInfo) -> str:
     return str(value)
 
 
-async def _rebuild(engine: AsyncEngine, _: Settings) -> int:
+async def _rebuild(engine: AsyncEngine, settings: Settings) -> int:
     from cti.reports.rollups import Rollups
 
     shown = sys.stderr.isatty()
@@ -196,15 +196,16 @@ async def _rebuild(engine: AsyncEngine, _: Settings) -> int:
         if shown:
             print(f"\r{done} of {of} calls", end="", file=sys.stderr, flush=True)
 
-    count = await Rollups(engine).rebuild(progress)
+    count = await Rollups(engine, zone=settings.time_zone).rebuild(progress)
     print(f"{count} calls" if not shown else "", file=sys.stderr)
     return 0
 
 
-async def _refresh(engine: AsyncEngine, _: Settings) -> int:
+async def _refresh(engine: AsyncEngine, settings: Settings) -> int:
     from cti.reports.rollups import Rollups
 
-    print(f"{await Rollups(engine).refresh()} calls", file=sys.stderr)
+    taken = await Rollups(engine, zone=settings.time_zone).refresh()
+    print(f"{taken} calls", file=sys.stderr)
     return 0
 
 

@@ -599,6 +599,38 @@ COARSE = (
     ),
 )  # fmt: skip
 
+# Sums by whole days of the shop's own time (`day`: days since 1970 on its calendar), of the days
+# that are over, with what else is known of the call: a filtered year is read from them.
+rollup_local_visits = Table(
+    "rollup_local_visits",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, String, primary_key=True)
+        for name in ("queue", "outcome", "direction", "line", "flow", "version", "language")
+    ),
+    *(
+        Column(one.name, one.type, nullable=False, default=0, server_default="0")
+        for one in rollup_queues.c
+        if not one.primary_key
+    ),
+)
+
+rollup_local_steps = Table(
+    "rollup_local_steps",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, String, primary_key=True)
+        for name in ("flow", "version", "step", "type", "direction", "line", "language", "queue")
+    ),
+    *(
+        Column(one.name, one.type, nullable=False, default=0, server_default="0")
+        for one in rollup_steps.c
+        if not one.primary_key
+    ),
+)
+
 # How far each kind of record has been taken into the reports.
 rollup_state = Table(
     "rollup_state",

@@ -4,11 +4,12 @@ facts where a filter looks at something that the roll-ups do not hold."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from math import gcd
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,11 +20,14 @@ from cti.db.models import (
     call_steps,
     queue_visits,
     rollup_calls,
+    rollup_local_steps,
+    rollup_local_visits,
     rollup_queues,
     rollup_steps,
 )
 from cti.reports.coarse import pieces
 from cti.reports.facts import QUARTER
+from cti.reports.local import first_quarter, summed, whole_days
 from cti.reports.period import AROUND, Part, Period, Unit, slot, slot_size
 from cti.reports.rollups import visit_measures
 from ivr.errors import BadInput
@@ -55,6 +59,8 @@ class Query:
         return {name: getattr(self, name) for name in FILTERS if getattr(self, name)}
 
 
+DAY: Final = 86400  # seconds
+NO_PART: Final = Part(0, 0, 0)  # days and longer slots are the same whatever the zone's distance
 LONG: Final = 45 * 96  # quarters
 NO_OPTIONS: Final[Mapping[str, Any]] = {}
 NAMES: Final = frozenset(field.name for field in fields(Query))
@@ -66,12 +72,15 @@ def conditions(table: Table, query: Query) -> list[ColumnElement[bool]] | None:
     for name, value in query.filters.items():
         if name not in table.c:
             return None
-        column = table.c[name]
-        if name == "version":
-            found.append(column.startswith(value, autoescape=True))
-        else:
-            found.append(column == value)
+        found.append(_is(table.c[name], value))
     return found
+
+
+def _is(column: ColumnElement[str], value: str) -> ColumnElement[bool]:
+    """Of a version its beginning is enough."""
+    if column.key == "version":
+        return column.startswith(value, autoescape=True)
+    return column == value
 
 
 def within(query: Query) -> list[ColumnElement[bool]]:
@@ -108,7 +117,16 @@ async def call_sums(
 async def visit_sums(
     connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool = True
 ) -> Sums:
-    """Sums of visits to queues; filters on the call itself are looked up in its facts."""
+    """Sums of visits to queues; filters on the call itself are looked up in its facts, where the
+    sums by whole days do not hold them."""
+    if not slots or slot_size(query.unit) >= DAY:
+        return await _by_days(connection, query, rollup_local_visits, by, slots, _visit_sums)
+    return await _visit_sums(connection, query, by, slots)
+
+
+async def _visit_sums(
+    connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool
+) -> Sums:
     c = rollup_queues.c
     where = conditions(rollup_queues, query)
     if where is None:
@@ -148,14 +166,23 @@ def _visits_of_calls(query: Query) -> ColumnElement[bool]:
         raise _cannot(query, call_facts)
     # a call joins its queues at most a day after it began
     near = f.quarter.between(query.period.first - 96, query.period.stop)
-    theirs = [f[name] == query.filters[name] for name in rest]
+    theirs = [_is(f[name], query.filters[name]) for name in rest]
     return and_(*own, c.call.in_(select(f.call).where(near, *theirs)))
 
 
 async def step_sums(
     connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool = False
 ) -> Sums:
-    """Sums of steps. Filters on anything but flow and version are looked up in the calls' facts."""
+    """Sums of steps. Filters on anything but flow and version are looked up in the calls' facts,
+    where the sums by whole days do not hold them."""
+    if query.filters and (not slots or slot_size(query.unit) >= DAY):
+        return await _by_days(connection, query, rollup_local_steps, by, slots, _step_sums)
+    return await _step_sums(connection, query, by, slots)
+
+
+async def _step_sums(
+    connection: AsyncConnection, query: Query, by: Sequence[str], slots: bool
+) -> Sums:
     names = (
         "visits", "keys", "speech", "no_inputs", "no_matches", "unsure", "faults", "hung_up",
         "ended",
@@ -165,14 +192,63 @@ async def step_sums(
     if where is None:
         table = call_steps
         f = call_facts.c
-        theirs = conditions(call_facts, query)
+        others: dict[str, Any] = {name: "" for name in query.filters if name not in table.c}
+        own = conditions(table, replace(query, **others))
+        theirs = conditions(call_facts, replace(query, flow="", version=""))
         if theirs is None:
             raise _cannot(query, call_facts)
         near = f.quarter.between(query.period.first, query.period.stop - 1)
-        where = [call_steps.c.call.in_(select(f.call).where(near, *theirs))]
+        where = [*(own or ()), table.c.call.in_(select(f.call).where(near, *theirs))]
     count = func.count() if table is call_steps else func.sum(table.c.calls)
     sums = {"calls": count} | {name: func.sum(table.c[name]) for name in names}
     return await _sums(connection, query, table, where, by, sums, slots)
+
+
+async def _by_days(
+    connection: AsyncConnection,
+    query: Query,
+    table: Table,
+    by: Sequence[str],
+    slots: bool,
+    rest: Callable[[AsyncConnection, Query, Sequence[str], bool], Awaitable[Sums]],
+) -> Sums:
+    """The whole days of the period from their sums; what lies before and after them, and everything
+    where there are none that can answer, by `rest`."""
+    zone, period, c = query.period.zone, query.period, table.c
+    where = conditions(table, query)
+    if where is None or not {*by} <= {*c.keys()}:
+        return await rest(connection, query, by, slots)
+    days = whole_days(period.first, period.stop, await summed(connection, zone), zone)
+    if not days:
+        return await rest(connection, query, by, slots)
+    columns = [*([c.day] if slots else []), *(c[name] for name in by)]
+    measures = {
+        one.name: func.max(one) if one.name == "longest" else func.sum(one)
+        for one in c
+        if not one.primary_key
+    }
+    asked = select(*columns, *measures.values()).where(
+        c.day >= days.start, c.day < days.stop, *where
+    )
+    found: Sums = {}
+    for row in await connection.execute(asked.group_by(*columns)):
+        at = slot(query.unit, NO_PART, int(row[0])) if slots else (0, "")
+        names, values = row[slots : len(columns)], row[len(columns) :]
+        numbers = dict(zip(measures, (float(one or 0) for one in values), strict=True))
+        add(found, (at, *names), numbers)
+    for first, stop in (
+        (period.first, first_quarter(days.start, zone)),
+        (first_quarter(days.stop, zone), period.stop),
+    ):
+        if first < stop:
+            here = replace(query, period=_stretch(first, stop, zone))
+            for key, some in (await rest(connection, here, by, slots)).items():
+                add(found, key, some)
+    return found
+
+
+def _stretch(first: int, stop: int, zone: ZoneInfo) -> Period:
+    return Period(*(datetime.fromtimestamp(one * QUARTER, zone) for one in (first, stop)))
 
 
 async def _sums(
@@ -292,8 +368,8 @@ async def behind(
     own = conditions(table, query)
     if own is None:
         f = call_facts.c
-        theirs = [f[name] == value for name, value in query.filters.items() if name not in c]
-        own = [c[name] == value for name, value in query.filters.items() if name in c]
+        theirs = [_is(f[name], value) for name, value in query.filters.items() if name not in c]
+        own = [_is(c[name], value) for name, value in query.filters.items() if name in c]
         own.append(c.call.in_(select(f.call).where(*theirs)))
     chosen = select(c.call).where(
         c.quarter >= query.period.first, c.quarter < query.period.stop, *asked, *own

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     Column,
@@ -52,8 +53,10 @@ from cti.db.models import (
     rollup_steps,
     survey_answers,
 )
+from cti.reports import local
 from cti.reports.coarse import sum_blocks
 from cti.reports.facts import QUARTER, Event, Facts, Visit, facts, quarter
+from cti.reports.local import day_of, first_quarter, sum_days, summed
 
 PAGE: Final = 200  # calls in one transaction
 OVERLAP: Final = 5.0  # seconds; several engines' clocks, and commits that overtake
@@ -74,12 +77,16 @@ _VISIT: Final = (
 
 
 class Rollups:
-    """`refresh` now and then; everything else reads."""
+    """`refresh` now and then; everything else reads. `zone` is the shop's: sums are kept by its
+    days, too; none without one."""
 
-    def __init__(self, engine: AsyncEngine, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, engine: AsyncEngine, now: Callable[[], float] = time.time, zone: str = ""
+    ) -> None:
         self._engine = engine.execution_options(**{BEGIN: "IMMEDIATE"})
         self._reading = engine
         self._now = now
+        self._zone = ZoneInfo(zone) if zone else None
 
     async def refresh(self) -> int:
         """Take in what has changed. How many calls that were. Roll-ups of an older shape are made
@@ -94,6 +101,7 @@ class Rollups:
             taken += await self._take([call for _, call in page], start)
         await self._take_visits()
         await self._take_spans()
+        await self._take_days()
         return taken
 
     async def rebuild(self, progress: Progress | None = None) -> int:
@@ -112,6 +120,7 @@ class Rollups:
         now = self._now()
         async with self._engine.begin() as connection:
             await connection.execute(delete(report_names))
+            await _forget_days(connection)
         for quarters in await self._months(now):
             async with self._engine.begin() as connection:  # short ones: others write, too
                 await _sum_all(connection, quarters, now)
@@ -123,6 +132,7 @@ class Rollups:
                 ("shape", SHAPE),
             ):
                 await _set_mark(connection, name, upto)
+        await self._take_days()
         return count
 
     async def _months(self, now: float) -> list[range]:
@@ -178,6 +188,7 @@ class Rollups:
             if rated:
                 await sum_blocks(connection, rollup_marks, range(min(rated), max(rated) + 1))
             await _learn(connection, rollup_calls, dirty)
+            await self._again(connection, dirty, ids)
             await _set_mark(connection, "calls", upto)
         return len(made)
 
@@ -225,6 +236,42 @@ class Rollups:
             await sum_blocks(connection, rollup_queues, dirty)
             await _learn(connection, rollup_queues, dirty)
             await _set_mark(connection, "visits", rows[-1].changed)
+
+    async def _take_days(self) -> None:
+        """The days of the shop that are over since the last time."""
+        zone = self._zone
+        if zone is None:
+            return
+        upto, today = int(await self._mark(local.mark(zone))), day_of(quarter(self._now()), zone)
+        if not upto:
+            upto = today
+            async with self._engine.begin() as connection:
+                await _forget_days(connection)
+                for table in (call_facts, queue_visits):
+                    first = (await connection.execute(select(func.min(table.c.quarter)))).scalar()
+                    upto = min(upto, day_of(first, zone)) if first else upto
+        for start in range(upto, today, MONTH // 96):
+            days = range(start, min(start + MONTH // 96, today))
+            async with self._engine.begin() as connection:
+                for of in local.TABLES:
+                    await sum_days(connection, of, days, zone, _measures(of))
+                await _set_mark(connection, local.mark(zone), float(days.stop))
+
+    async def _again(
+        self, connection: AsyncConnection, quarters: Iterable[int], ids: Sequence[str]
+    ) -> None:
+        """The sums of days that were over already, and that these calls have changed."""
+        zone = self._zone
+        upto = await summed(connection, zone) if zone else 0
+        if zone is None or not upto:
+            return
+        edge = first_quarter(upto, zone)
+        v = queue_visits.c
+        stays = select(v.quarter).where(v.call.in_(ids), v.quarter < edge).distinct()
+        joined = (await connection.execute(stays)).scalars()
+        for of, changed in (("visits", joined), ("steps", quarters)):
+            days = {day_of(one, zone) for one in changed if one < edge}
+            await sum_days(connection, of, days, zone, _measures(of))
 
     async def _take_spans(self) -> None:
         """What agents did since the last time, and what has changed of before."""
@@ -362,13 +409,26 @@ def _sum_calls(quarters: Iterable[int] | None = None) -> Insert:
 
 
 def _sum_steps(quarters: Iterable[int] | None = None) -> Insert:
-    c = call_steps.c
+    return _sums(rollup_steps, call_steps, step_measures(), _within(call_steps.c.quarter, quarters))
+
+
+def step_measures() -> dict[str, Any]:
+    """What is summed of steps; the columns of `rollup_steps`."""
     counts = (
         "visits", "keys", "speech", "no_inputs", "no_matches", "unsure", "faults", "hung_up",
         "ended",
     )  # fmt: skip
-    sums = {"calls": func.count(), **{name: func.sum(c[name]) for name in counts}}
-    return _sums(rollup_steps, call_steps, sums, _within(c.quarter, quarters))
+    return {"calls": func.count(), **{name: func.sum(call_steps.c[name]) for name in counts}}
+
+
+def _measures(of: str) -> dict[str, Any]:
+    return visit_measures() if of == "visits" else step_measures()
+
+
+async def _forget_days(connection: AsyncConnection) -> None:
+    await connection.execute(delete(rollup_state).where(rollup_state.c.name.startswith("days ")))
+    for table in local.TABLES.values():
+        await connection.execute(delete(table))
 
 
 def _sums(into: Table, source: Table, sums: Mapping[str, Any], where: Any) -> Insert:

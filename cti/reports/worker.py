@@ -88,7 +88,7 @@ class Mailer:
 async def keep(url: str, every: float, mailing: Mailing | None = None) -> None:
     """Take in what has changed, every so many seconds, for ever; and send the mails."""
     engine = open_engine(url, pool_size=2)
-    rollups = Rollups(engine)
+    rollups = Rollups(engine, zone=mailing.zone if mailing else "")
     mailer = Mailer(engine, mailing) if mailing else None
     try:
         while True:

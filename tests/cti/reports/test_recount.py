@@ -4,7 +4,9 @@ with a million calls is `santral bench reports`."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +14,7 @@ import pytest_asyncio
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cti import demo_history
+from cti import demo_history, reports
 from cti.db.models import (
     COARSE,
     call_facts,
@@ -20,12 +22,16 @@ from cti.db.models import (
     queue_visits,
     rollup_agents,
     rollup_calls,
+    rollup_local_steps,
+    rollup_local_visits,
     rollup_marks,
     rollup_queues,
+    rollup_state,
     rollup_steps,
 )
 from cti.reports.coarse import sum_blocks
 from cti.reports.period import Period
+from cti.reports.query import Query
 from cti.reports.rollups import Rollups
 from tests.cti.reports.comparison import differences
 from tests.cti.reports.recount import Recount
@@ -34,7 +40,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Berlin: clocks go forward in the night to 29 March 2026, and back in the night to 25 October.
 ZONE = ZoneInfo("Europe/Berlin")
 DAYS, TODAY = 220, date(2026, 10, 29)
-ROLLUPS = (rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks)
+ROLLUPS = (
+    rollup_calls, rollup_steps, rollup_queues, rollup_agents, rollup_marks, rollup_local_visits,
+    rollup_local_steps,
+)  # fmt: skip
 SCALE = demo_history.Scale(
     days=DAYS, per_day=4, zone="Europe/Berlin", agents=("ayse", "burak", "ceren"), callers=300,
     queues=("support", "sales"),
@@ -53,7 +62,7 @@ async def full(module_engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
             .where(queue_visits.c.id.in_(waiting))
             .values(outcome="", left=0.0, ended=0.0)
         )
-    await Rollups(module_engine, now=lambda: PERIOD.end.timestamp()).rebuild()
+    await Rollups(module_engine, lambda: PERIOD.end.timestamp(), str(ZONE)).rebuild()
     yield module_engine
 
 
@@ -66,7 +75,7 @@ async def test_every_figure_agrees_with_the_recount(full: AsyncEngine) -> None:
 
 
 async def test_taken_in_bit_by_bit_comes_to_the_same(full: AsyncEngine) -> None:
-    rollups = Rollups(full, now=lambda: PERIOD.end.timestamp())
+    rollups = Rollups(full, lambda: PERIOD.end.timestamp(), str(ZONE))
     async with full.begin() as connection:
         for table in (call_facts, call_steps, *ROLLUPS, *COARSE):
             await connection.execute(delete(table))
@@ -82,7 +91,7 @@ async def test_roll_ups_of_an_older_shape_are_made_anew(full: AsyncEngine) -> No
         await connection.execute(text("DELETE FROM rollup_state"))
         for table in COARSE:
             await connection.execute(delete(table))
-    await Rollups(full, now=lambda: PERIOD.end.timestamp()).refresh()
+    await Rollups(full, lambda: PERIOD.end.timestamp(), str(ZONE)).refresh()
     _, wrong = await differences(full, await Recount.of(full, ZONE), PERIOD)
     assert wrong == []
 
@@ -111,3 +120,43 @@ async def test_the_comparison_finds_one_call_too_many(full: AsyncEngine) -> None
         await connection.execute(update(rollup_calls).where(*same).values(calls=row["calls"]))
         await sum_blocks(connection, rollup_calls, [row["quarter"]])
     assert len(wrong) >= 8  # at every unit of time
+
+
+FILTERED = (
+    {"language": "tr"}, {"language": "en", "queue": "sales"}, {"line": "200"},
+    {"flow": "order_line", "version": "de"}, {"queue": "support"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("filters", FILTERED, ids=lambda one: " ".join(one))
+async def test_days_of_the_shop_say_what_the_calls_themselves_say(
+    full: AsyncEngine, filters: dict[str, str]
+) -> None:
+    """From noon to noon, so that the edges are read from elsewhere; and with a day that is not
+    over. Without the mark of the days everything is read from the calls' own facts."""
+    await Rollups(full, lambda: PERIOD.end.timestamp() - 9 * 86400, str(ZONE)).rebuild()
+    period = Period(datetime(2026, 3, 23, 12, tzinfo=ZONE), datetime(2026, 10, 28, 12, tzinfo=ZONE))
+    asked = [
+        (name, replace(Query(period, unit=unit), **filters))  # type: ignore[arg-type]
+        for name in ("queues", "steps")
+        for unit in ("day", "week", "month", "weekday", "total")
+    ]
+    by_days = [(await reports.make(full, *one)).to_dict() for one in asked]
+    days = select(rollup_state.c.upto).where(rollup_state.c.name == "days Europe/Berlin")
+    async with full.begin() as connection:
+        upto = (await connection.execute(days)).scalar_one()
+        await connection.execute(text("DELETE FROM rollup_state WHERE name LIKE 'days %'"))
+    one_by_one = [(await reports.make(full, *one)).to_dict() for one in asked]
+    assert upto == (date(2026, 10, 20) - date(1970, 1, 1)).days
+    assert any(table["rows"] for table in by_days)
+    for days_say, calls_say in zip(by_days, one_by_one, strict=True):
+        assert days_say == approximately(calls_say)
+
+
+def approximately(value: Any) -> Any:
+    """The same, but that sums of seconds may be added in another order."""
+    if isinstance(value, float):
+        return pytest.approx(value)
+    if isinstance(value, dict):
+        return {key: approximately(one) for key, one in value.items()}
+    return [approximately(one) for one in value] if isinstance(value, list) else value
