@@ -28,7 +28,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
 from sqlalchemy import text
 
 from bench.crash_check import (
@@ -42,12 +41,15 @@ from bench.crash_check import (
     whole,
 )
 from bench.mortal import STAGES
+from bench.other_machine import other_machine, posted
+from bench.questions import question
 from cti.db.engine import open_engine
 from cti.demo import Demo, demo_running
 from cti.demo_shop import ORDER
 from cti.settings import CHECKOUT, Settings
-from cti.softphone import Call, Phone, Prompt, every_time, in_order, until
+from cti.softphone import Call, Phone, Prompt, every_time, in_order
 from cti.softphone.levels import bursts
+from ivr.audio import write_wav
 from ivr.call import Utterance
 from ivr.errors import CallOver, NotInTime
 from ivr.flow.folder import load_folder
@@ -59,7 +61,8 @@ PATIENCE: Final = 9.0  # seconds that an engine is given to come by the place of
 STEPS: Final = ("welcome", "main", "ask_number", "find", "count", "post", "event", "tell", "bye")
 SPOKEN: Final = ("welcome", "main", "ask_number", "tell")
 EFFECTS: Final = ("update", "http", "notify")
-APOLOGY: Final = "santral_apology"
+# The engine's is in the call's language; the dialplan's in the first that is installed.
+APOLOGIES: Final = {"apology_en": "en", "apology_tr": "tr"}
 ANSWERS: Final = {"choose": "1", "key_it": f"{ORDER}#"}
 LINES: Final = "lines: {}\ndefault: {flow: crash, language: en}\n"
 QUERY: Final = """
@@ -90,6 +93,7 @@ class Report:
     silences: Waits = field(default_factory=Waits)  # that a caller hears, whenever it began
     incomplete: list[str] = field(default_factory=list)  # how their journal ends
     astray: list[str] = field(default_factory=list)  # how callers without an answer fared
+    unheard: list[str] = field(default_factory=list)  # what callers without an answer did
     seconds: float = 0.0
 
     @property
@@ -112,15 +116,17 @@ class Report:
             "seconds": round(self.seconds), "load": round(os.getloadavg()[1], 1),
             "places": dict(sorted(self.killed_by_plan.items())),
             "incomplete": self.incomplete, "astray": self.astray,
+            "unheard": self.unheard,
         }  # fmt: skip
 
 
-def plans(chance: random.Random) -> Iterator[str]:
-    """Every place there is to die at, in any order, again and again."""
+def plans(chance: random.Random, only: Sequence[str] = ()) -> Iterator[str]:
+    """Every place there is to die at (or those of some names), in any order, again and again."""
     places = [f"{step}:{when}" for step in STEPS for when in ("before", "after")]
     places += [f"{step}:during" for step in SPOKEN]
     places += [f"{stage}:{when}" for stage in (*STAGES, *EFFECTS) for when in ("before", "after")]
     places += ["write:during", "migration:after", "migration:after"]
+    places = [place for place in places if not only or place.partition(":")[0] in only]
     while True:
         chance.shuffle(places)
         for place in places:
@@ -135,12 +141,15 @@ class Campaign:
         self,
         demo: Demo,
         sounds: Sounds,
-        posted: list[str],
+        posted: Path,
         kills: int,
         callers: int,
         seconds: float = 3600.0,
         everything: int = 0,
+        only: Sequence[str] = (),
+        seed: int = 1,
     ) -> None:
+        self.only, self.seed = only, seed
         self.everything = everything
         self.seconds = seconds
         self.demo, self.sounds, self.posted = demo, sounds, posted
@@ -169,10 +178,10 @@ class Campaign:
         return self.report
 
     async def _kill_all(self) -> None:
-        chance, engine = random.Random(1), self.demo.engine
+        chance, engine = random.Random(self.seed), self.demo.engine
         folder = self.demo.settings.state / "mortal"
         folder.mkdir(exist_ok=True)
-        schedule = plans(chance)
+        schedule = plans(chance, self.only)
         until = self._began + self.seconds
         while self.report.kills < self.kills and time.monotonic() < until:
             (folder / "new").write_text(next(schedule))
@@ -220,36 +229,42 @@ class Campaign:
 
     async def _caller(self, phone: Phone) -> None:
         while not self.over:
-            began = time.monotonic()
-            call = await phone.dial("100", ring_for=60)
+            began, at = time.monotonic(), time.time()
+            call, pressed = await phone.dial("100", ring_for=60), list[str]()
             try:
-                await asyncio.wait_for(self._converse(call), LONGEST_CALL)
+                await asyncio.wait_for(self._converse(call, pressed), LONGEST_CALL)
             except (TimeoutError, NotInTime):
                 await call.hangup()
             except CallOver:
                 pass
             self.report.calls += 1
             answered = await asyncio.to_thread(in_order, call.heard, self.sounds["told"], least=0.9)
-            self.report.unanswered += not all(answered)
+            if not all(answered):
+                self.report.unanswered += 1
+                await asyncio.to_thread(self._remember, call, at, pressed)
             await asyncio.to_thread(self._measure, call, began)
 
-    async def _converse(self, call: Call) -> None:
-        """Do what is asked, whenever it is asked (again)."""
-        after = 0.0
+    def _remember(self, call: Call, at: float, pressed: Sequence[str]) -> None:
+        """What became of a caller who heard no answer: for whoever looks for the reason."""
+        number = self.report.unanswered
+        told = in_order(call.heard, self.sounds["told"])
+        worst = min(told, key=lambda match: match.fraction)
+        self.report.unheard.append(
+            f"caller {number} of {at:.3f}: pressed {' '.join(pressed) or 'nothing'}; "
+            f"{worst.fraction:.0%} of the answer's worst piece at {worst.start:.1f} s; {call}"
+        )
+        write_wav(self.demo.settings.state / f"unheard-{number}.wav", call.heard)
+
+    async def _converse(self, call: Call, pressed: list[str]) -> None:
+        """Do what is asked, whenever it is asked (again), as a person would."""
+        after, asked = 0.0, {name: self.sounds[name][0] for name in (*ANSWERS, *APOLOGIES)}
         while not call.over:
-            asked = {
-                name: until.prompt(self.sounds[name][0], least=0.6, after=after)
-                for name in (*ANSWERS, APOLOGY)
-            }
-
-            def which(call: Call, asked: dict[str, object] = asked) -> str | None:
-                return next((name for name, look in asked.items() if look(call)), None)  # type: ignore[operator]
-
-            name = await call.wait_for(which, LONGEST_CALL, "a question")
-            if name == APOLOGY:
+            name = await call.wait_for(question(asked, after), LONGEST_CALL, "a question")
+            if name in APOLOGIES:
                 self.report.to_people += 1
                 await call.hangup()
                 return
+            pressed.append(f"{ANSWERS[name]} at {call.clock():.2f},")
             await call.press(ANSWERS[name])
             after = call.clock()
 
@@ -282,28 +297,9 @@ class Campaign:
             self.report.incomplete = [tale(one) for one in calls.values() if not whole(one)]
             astray = (went_astray(one, "tell") for one in calls.values())
             self.report.astray = [one for one in astray if one]
-            await check_world(engine, calls, self.posted, self.report.findings)
+            await check_world(engine, calls, posted(self.posted), self.report.findings)
         finally:
             await engine.dispose()
-
-
-@contextlib.asynccontextmanager
-async def other_machine(posted: list[str]) -> AsyncIterator[int]:
-    """Takes the calls' requests, and keeps their idempotency keys."""
-
-    async def take(request: web.Request) -> web.Response:
-        posted.append(request.headers["Idempotency-Key"])
-        return web.json_response({"ok": True})
-
-    application = web.Application()
-    application.router.add_post("/done", take)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 def write_scenarios(folder: Path, port: int) -> None:
@@ -324,15 +320,17 @@ async def sounds_of(demo: Demo) -> Sounds:
     prompts = PromptSettings(settings.prompts, settings.sounds, espeak=demo.espeak)
     made: Sounds = {}
     async with open_prompts(prompts) as opened:
-        for name in (*ANSWERS, APOLOGY, "told", "hello", "santral_resumed"):
-            pieces = flow.prompt(name).template("en").pieces(known)
-            files = await opened.files(Utterance(name, "en", pieces, "crash"))
+        for name in (*ANSWERS, *APOLOGIES, "told", "hello", "santral_resumed"):
+            language = APOLOGIES.get(name, "en")
+            prompt = "santral_apology" if name in APOLOGIES else name
+            pieces = flow.prompt(prompt).template(language).pieces(known)
+            files = await opened.files(Utterance(prompt, language, pieces, "crash"))
             made[name] = [await asyncio.to_thread(Prompt, file) for file in files]
     return made
 
 
 @contextlib.asynccontextmanager
-async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncIterator[Demo]:
+async def bench_demo(home: Path, posted: Path, **changes: object) -> AsyncIterator[Demo]:
     """A demo with the bench's flow and table."""
     state = Settings.from_environment().state
     prompts = state / "demo" / "prompts"
@@ -352,14 +350,20 @@ async def bench_demo(home: Path, posted: list[str], **changes: object) -> AsyncI
 
 
 async def campaign(
-    kills: int, callers: int, seconds: float, everything: int = 0, keep: Path | None = None
+    kills: int,
+    callers: int,
+    seconds: float,
+    everything: int = 0,
+    keep: Path | None = None,
+    only: Sequence[str] = (),
+    seed: int = 1,
 ) -> Report:
     """`keep` gets what a run that was not good has left: its database, its spool and its logs."""
-    posted: list[str] = []
     with tempfile.TemporaryDirectory(prefix="santral-crash-") as folder:
+        posted = Path(folder) / "posted"
         async with bench_demo(Path(folder), posted, engine_module="bench.mortal") as demo:
             report = await Campaign(
-                demo, await sounds_of(demo), posted, kills, callers, seconds, everything
+                demo, await sounds_of(demo), posted, kills, callers, seconds, everything, only, seed
             ).run()
         if keep and not report.good:
             await asyncio.to_thread(shutil.copytree, folder, keep, dirs_exist_ok=True)
@@ -379,12 +383,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="at each N-th kill the keeper and all processes die at once; the next start imports "
         "everything, and must not take longer than the dialplan's tries",
     )
+    parser.add_argument("--only", nargs="*", default=[], help="places to die at: main, sync, ...")
+    parser.add_argument("--seed", type=int, default=1, help="another order of places (1)")
     parser.add_argument("--keep", type=Path, help="a folder for what a bad run leaves")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
     report = asyncio.run(
-        campaign(parsed.kills, parsed.callers, parsed.minutes * 60, parsed.everything, parsed.keep)
-    )
+        campaign(
+            parsed.kills, parsed.callers, parsed.minutes * 60, parsed.everything, parsed.keep,
+            parsed.only, parsed.seed,
+        )
+    )  # fmt: skip
     if parsed.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:

@@ -80,11 +80,11 @@ class Death:
     """This process's end, as its plan has it."""
 
     def __init__(self, state: Path) -> None:
-        self._folder = state / "mortal"
+        self.folder = state / "mortal"
         self.plan = ""
         with contextlib.suppress(FileNotFoundError):
-            taken = self._folder / f"taken.{os.getpid()}"
-            (self._folder / "next").rename(taken)
+            taken = self.folder / f"taken.{os.getpid()}"
+            (self.folder / "next").rename(taken)
             self.plan = taken.read_text().strip()
         self.place, self.when, number = (self.plan or "::0").split(":")
         self._number, self._count = int(number), itertools.count(1)
@@ -98,7 +98,7 @@ class Death:
         return next(self._count) == self._number
 
     def come(self) -> None:
-        file = os.open(self._folder / "died", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        file = os.open(self.folder / "died", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, f"{os.getpid()} {self.plan}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -134,6 +134,28 @@ def arm(death: Death) -> None:
     _arm_steps(death)
     _arm_effects(death)
     _arm_migrations(death)
+    _write_down_keys(death)
+
+
+def _write_down_keys(death: Death) -> None:
+    """`mortal/keys`: what the witness and AGI tell of each key, for whoever looks for the reason
+    of a wrong answer. Real engines write no keys down."""
+    from ivr.agi.pressed import Pressed
+
+    file = os.open(death.folder / "keys", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def told(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(plain)
+        def telling(pressed: Any, *args: Any) -> Any:
+            result = plain(pressed, *args)
+            line = f"{time.time():.3f} {os.getpid()} {id(pressed):x} {name}{args} {result or ''}\n"
+            os.write(file, line.encode())
+            return result
+
+        return telling
+
+    for name in ("began", "ended", "again", "heard", "lost", "forget"):
+        setattr(Pressed, name, told(name, getattr(Pressed, name)))
 
 
 def _arm_writes(death: Death) -> None:

@@ -29,6 +29,24 @@ def postgres() -> Iterator[PostgresServer]:
     context.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="module")
+def frail_postgres() -> Iterator[PostgresServer]:
+    """A server to stop and freeze: nobody else's databases are on it, and it is small, so that its
+    recovery takes no time."""
+    try:
+        context = running_postgres()
+        server = context.__enter__()
+    except (RuntimeError, OSError) as error:
+        pytest.skip(f"no PostgreSQL server: {error}")
+    yield server
+    context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def frail_template(frail_postgres: PostgresServer) -> str:
+    return _migrated(frail_postgres.new_database())
+
+
 @pytest.fixture(params=ENGINES)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, once on each engine."""

@@ -225,7 +225,8 @@ async def test_no_database_is_a_failed_lookup(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-async def test_a_restarted_server_costs_no_lookup(postgres: PostgresServer) -> None:
+async def test_a_restarted_server_costs_no_lookup(frail_postgres: PostgresServer) -> None:
+    postgres = frail_postgres
     url = postgres.new_database()
     engine = open_engine(url)
     async with open_lookup(url, ONE) as lookup:
@@ -242,7 +243,8 @@ async def test_a_restarted_server_costs_no_lookup(postgres: PostgresServer) -> N
 
 
 @pytest.mark.postgres
-async def test_a_frozen_server_is_given_up_at_the_deadline(postgres: PostgresServer) -> None:
+async def test_a_frozen_server_is_given_up_at_the_deadline(frail_postgres: PostgresServer) -> None:
+    postgres = frail_postgres
     url = postgres.new_database()
     async with open_lookup(url, ONE) as lookup:
         assert await lookup.find("one", {}, 9.0) == {"one": 1}

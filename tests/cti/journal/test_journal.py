@@ -309,8 +309,8 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> Trouble:
     if request.param == "locked":
         path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "s.db")
         return Trouble(f"sqlite:///{path}", None, "locked")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.new_database(request.getfixturevalue("postgres_template"))
+    server: PostgresServer = request.getfixturevalue("frail_postgres")
+    url = server.new_database(request.getfixturevalue("frail_template"))
     return Trouble(url, server, request.param)
 
 
