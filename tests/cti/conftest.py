@@ -17,9 +17,7 @@ from tests.postgres_server import PostgresServer, running_postgres
 ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL server for the whole run."""
+def _a_server() -> Iterator[PostgresServer]:
     try:
         context = running_postgres()
         server = context.__enter__()
@@ -27,19 +25,19 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(f"no PostgreSQL server: {error}")
     yield server
     context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the whole run. Who stops one takes `frail_postgres`."""
+    yield from _a_server()
 
 
 @pytest.fixture(scope="module")
 def frail_postgres() -> Iterator[PostgresServer]:
     """A server to stop and freeze: nobody else's databases are on it, and it is small, so that its
     recovery takes no time."""
-    try:
-        context = running_postgres()
-        server = context.__enter__()
-    except (RuntimeError, OSError) as error:
-        pytest.skip(f"no PostgreSQL server: {error}")
-    yield server
-    context.__exit__(None, None, None)
+    yield from _a_server()
 
 
 @pytest.fixture(scope="module")

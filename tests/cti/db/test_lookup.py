@@ -226,34 +226,32 @@ async def test_no_database_is_a_failed_lookup(tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 async def test_a_restarted_server_costs_no_lookup(frail_postgres: PostgresServer) -> None:
-    postgres = frail_postgres
-    url = postgres.new_database()
+    url = frail_postgres.new_database()
     engine = open_engine(url)
     async with open_lookup(url, ONE) as lookup:
         assert await lookup.find("one", {}, 9.0) == {"one": 1}
-        postgres.stop()
+        frail_postgres.stop()
         with pytest.raises(LookupFailed):
             await lookup.find("one", {}, 9.0)
-        postgres.start()
+        frail_postgres.start()
         assert await lookup.find("one", {}, 9.0) == {"one": 1}
-        postgres.stop()
-        postgres.start()
+        frail_postgres.stop()
+        frail_postgres.start()
         assert await lookup.find("one", {}, 9.0) == {"one": 1}
     await engine.dispose()
 
 
 @pytest.mark.postgres
 async def test_a_frozen_server_is_given_up_at_the_deadline(frail_postgres: PostgresServer) -> None:
-    postgres = frail_postgres
-    url = postgres.new_database()
+    url = frail_postgres.new_database()
     async with open_lookup(url, ONE) as lookup:
         assert await lookup.find("one", {}, 9.0) == {"one": 1}
-        postgres.freeze()
+        frail_postgres.freeze()
         try:
             started = time.monotonic()
             with pytest.raises(LookupFailed):
                 await lookup.find("one", {}, 0.3)
             assert time.monotonic() - started < 5
         finally:
-            postgres.thaw()
+            frail_postgres.thaw()
         assert await lookup.find("one", {}, 9.0) == {"one": 1}
