@@ -106,7 +106,8 @@ async def run_calls(arguments: argparse.Namespace, settings: Settings, engine: A
 
     def tell(call: CallRecord) -> None:
         if arguments.json:
-            print(json.dumps(asdict(call), default=str, ensure_ascii=False), flush=True)
+            told = {**asdict(call), "outcome": call.outcome, "seconds": call.seconds}
+            print(json.dumps(told, default=str, ensure_ascii=False), flush=True)
             return
         seconds = "" if call.seconds is None else f"{call.seconds:.0f} s"
         start = call.started_at.astimezone(zone)
