@@ -18,7 +18,8 @@ from ivr.agi.pressed import Pressed
 from ivr.errors import TelephonyFault
 
 log = logging.getLogger(__name__)
-BUSY: Final = 0.1  # seconds until a look at a call that was at something else
+BUSY: Final = 0.25  # seconds until a look at a call that was at something else
+ABOUT_KEYS: Final = (DTMFBegin, DTMFEnd)
 RECEIVED: Final = "Received"  # by Asterisk from the phone; the other way is "Sent"
 
 
@@ -44,7 +45,7 @@ class Keys:
 
     def takes(self, event: Event) -> bool:
         """Take an event; False for those that are not about keys."""
-        if not isinstance(event, DTMFBegin | DTMFEnd):
+        if not isinstance(event, ABOUT_KEYS):
             return False
         channel = event.channel
         pressed = self._calls.get(channel)

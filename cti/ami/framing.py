@@ -16,6 +16,8 @@ MAX_MESSAGE = 8 * 1024 * 1024
 MAX_LINE = 1024  # with its end; measured: Asterisk refuses the action when a line is longer
 MAX_HEADERS = 120  # measured: 126 lines are taken, more are refused
 _END = b"\r\n\r\n"
+_LINE = re.compile(r"([^: \r\n]+): ?([^\r\n]*)(?:\r\n|\Z)")
+_EVENT = "Event: "
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _BREAKS = re.compile(r"[\r\n\0]")
 
@@ -25,43 +27,72 @@ Headers = Sequence[tuple[str, str]]
 class Message:
     """One response or event, in Asterisk's own order; names are compared without case."""
 
-    __slots__ = ("_more", "_values", "headers", "name")
+    __slots__ = ("_headers", "_more", "_text", "_values", "name")
 
     def __init__(self, headers: Headers) -> None:
-        self.headers = tuple(headers)
-        values: dict[str, str] = {}
-        more: dict[str, list[str]] = {}
-        for name, value in self.headers:
-            key = name.lower()
-            if key in values:
-                more.setdefault(key, []).append(value)
-            else:
-                values[key] = value
-        self._values, self._more = values, more
-        self.name = values.get("event", "")
+        self._take(tuple(headers))
+        self.name = self._values.get("event", "")
         """The event's name; empty for a response."""
+
+    @classmethod
+    def parse(cls, text: str) -> Message:
+        """A line without a name belongs to the value before it (a value that held a newline).
+
+        Of an event whose name stands first, as Asterisk writes them, no more is looked at before
+        somebody asks: there are thousands a second, and few are of interest.
+        """
+        if not text.startswith(_EVENT):
+            return cls(_headers_of(text))
+        message = cls.__new__(cls)
+        message._text = text
+        message.name = text[len(_EVENT) :].partition("\r\n")[0].partition("\n")[0]
+        return message
+
+    def _take(self, headers: tuple[tuple[str, str], ...]) -> None:
+        self._text = ""
+        self._headers = headers
+        self._more: dict[str, list[str]] = {}
+        self._values: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            if key in self._values:
+                self._more.setdefault(key, []).append(value)
+            else:
+                self._values[key] = value
+
+    def _known(self) -> dict[str, str]:
+        """The first value of each header, by its name in lower case."""
+        if self._text:
+            self._take(_headers_of(self._text))
+        return self._values
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Names and values as Asterisk sent them."""
+        self._known()
+        return self._headers
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a header."""
-        return self._values.get(name.lower(), default)
+        return self._known().get(name.lower(), default)
 
     def lower(self, name: str) -> str:
         """The same for a name that is in lower case already; "" when it is not there."""
-        return self._values.get(name, "")
+        return self._known().get(name, "")
 
     def has(self, name: str) -> bool:
-        return name.lower() in self._values
+        return name.lower() in self._known()
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a header that may repeat."""
         key = name.lower()
-        if key not in self._values:
+        if key not in self._known():
             return ()
         return (self._values[key], *self._more.get(key, ()))
 
     @property
     def action_id(self) -> str:
-        return self._values.get("actionid", "")
+        return self._known().get("actionid", "")
 
     def __repr__(self) -> str:
         return f"Message({self.headers!r})"
@@ -72,19 +103,22 @@ class Message:
     def __hash__(self) -> int:
         return hash(self.headers)
 
-    @classmethod
-    def parse(cls, text: str) -> Message:
-        """A line without a name belongs to the value before it (a value that held a newline)."""
-        headers: list[tuple[str, str]] = []
-        for line in text.split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon and " " not in name:
-                headers.append((name, value[1:] if value[:1] == " " else value))
-            elif colon and name.startswith("ChanVariable("):
-                headers.append((name, value[1:]))
-            elif headers:
-                headers[-1] = (headers[-1][0], f"{headers[-1][1]}\n{line}")
-        return cls(headers)
+
+def _headers_of(text: str) -> tuple[tuple[str, str], ...]:
+    """The lines of a message; nearly always each of them is a header."""
+    found = _LINE.findall(text)
+    if len(found) == text.count("\n") + 1:
+        return tuple(found)
+    headers: list[tuple[str, str]] = []
+    for line in text.split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon and " " not in name:
+            headers.append((name, value[1:] if value[:1] == " " else value))
+        elif colon and name.startswith("ChanVariable("):
+            headers.append((name, value[1:]))
+        elif headers:
+            headers[-1] = (headers[-1][0], f"{headers[-1][1]}\n{line}")
+    return tuple(headers)
 
 
 class Framer:
@@ -101,17 +135,14 @@ class Framer:
         self._buffer += data
         if not self._greeted and not self._greet():
             return []
-        messages = []
-        while True:
-            self._drop_empty_lines()
-            end = self._buffer.find(_END, max(0, self._searched - 3))
-            if end < 0:
-                break
-            # Only whole messages are decoded, so a letter is never cut in two.
-            text = self._buffer[:end].decode("utf-8", "replace")
+        end = self._buffer.rfind(_END, max(0, self._searched - 3))
+        if end < 0:
+            messages = []
+        else:  # only whole messages are decoded, so a letter is never cut in two
+            whole = self._buffer[:end].decode("utf-8", "replace")
             del self._buffer[: end + len(_END)]
-            self._searched = 0
-            messages.append(Message.parse(text))
+            parts = whole.split("\r\n\r\n")
+            messages = [Message.parse(text) for part in parts if (text := _without_empty(part))]
         self._searched = len(self._buffer)
         if self._searched > MAX_MESSAGE:
             raise BadAmi(f"A message of more than {MAX_MESSAGE} bytes.")
@@ -131,13 +162,14 @@ class Framer:
         self._greeted = True
         return True
 
-    def _drop_empty_lines(self) -> None:
-        empty = 0
-        while self._buffer.startswith(b"\r\n", empty):
-            empty += 2
-        if empty:
-            del self._buffer[:empty]
-            self._searched = 0
+
+def _without_empty(text: str) -> str:
+    """A message without the empty lines before and behind it."""
+    while text.startswith("\r\n"):
+        text = text[2:]
+    while text.endswith("\r\n"):
+        text = text[:-2]
+    return text
 
 
 def encode(headers: Iterable[tuple[str, str]]) -> bytes:
