@@ -77,7 +77,9 @@ async def carry_on(talk: Conversation, *, outcome: str = "", interrupted: bool =
         elif talk.flow.record_calls and not interrupted and not outcome:
             await talk.flow.record_calls.begin(talk)
         if interrupted:
-            await talk.say("santral_resumed")
+            # What is keyed meanwhile was for the engine that died, and is perhaps the rest of an
+            # answer whose beginning went with it: the question is put again, and answered whole.
+            await talk.say("santral_resumed", barge_in=False)
         if outcome:
             follow(talk, outcome)
         why = await run_flow(talk)

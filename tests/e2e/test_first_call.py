@@ -231,6 +231,28 @@ async def test_an_engine_that_is_killed_and_comes_back_takes_the_caller_up_again
     assert sum(isinstance(entry.event, events.CallResumed) for entry in entries) == 1
 
 
+async def test_the_rest_of_an_answer_that_was_cut_is_not_taken_for_one(
+    demo: Demo, phone: Phone, sounds: Sounds
+) -> None:
+    """The engine dies while a number is keyed: the last keys reach the one that comes after it."""
+    call = await phone.dial("100")
+    await hears(call, sounds["main"])
+    await call.press("1")
+    await hears(call, sounds["ask_number"])
+    await demo.engine.kill()
+    killed = call.clock()
+    await demo.engine.start()
+    resumed = until.prompt(sounds["santral_resumed"][0], least=0.3, after=killed)
+    await call.wait_for(resumed, 40, "the phrase")
+    await call.press("34#")
+    await hears(call, sounds["ask_number"], after=killed)
+    await call.press("1234#")
+    await call.until_over(40)
+    assert heard_whole(call, sounds["status"])
+    keyed = [e.event.text for e in await story(demo) if isinstance(e.event, events.Heard)]
+    assert keyed == ["1", "1234"]
+
+
 async def test_without_an_engine_the_caller_hears_an_apology_and_waits_for_people(
     demo: Demo, phone: Phone, sounds: Sounds
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ivr import events
-from ivr.call import CallInfo
+from ivr.call import CallInfo, Played, Utterance
 from ivr.engine import take_up
 from ivr.events import Entry
 from ivr.flow.loader import Library, load_text
@@ -49,6 +49,26 @@ async def test_cut_after_any_event_the_caller_gets_their_answer() -> None:
         assert [e.sequence for e in journal.entries] == list(range(1, len(journal.entries) + 1))
         if last_step.step not in {"goodbye", "bye"}:
             assert any("shipped" in text for text in call.heard)
+
+
+async def test_keys_meant_for_the_engine_that_died_answer_no_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The phrase is said to its end: keys meanwhile are the rest of an answer that was cut."""
+    said: list[tuple[str, bool]] = []
+    plain = ScriptCall.say
+
+    async def say(call: ScriptCall, utterance: Utterance, *, barge_in: bool = True) -> Played:
+        said.append((utterance.prompt, barge_in))
+        return await plain(call, utterance, barge_in=barge_in)
+
+    monkeypatch.setattr(ScriptCall, "say", say)
+    whole = await converse_with("1", "1234#", flow=ORDER_LINE, given=FOUND)
+    entries = whole.journal.entries
+    cut = next(i for i, e in enumerate(entries) if isinstance(e.event, events.Heard))
+    said.clear()
+    await go_on(entries[:cut], "1", "1234#", flows=(ORDER_LINE,))
+    assert said[0] == ("santral_resumed", False)
 
 
 async def test_a_cut_in_a_sub_flow_comes_back_into_it_and_returns() -> None:
