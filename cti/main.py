@@ -22,6 +22,7 @@ from cti.db.engine import open_engine
 from cti.db.lookup import DatabaseLookup, open_lookup
 from cti.db.store.flows import FlowStore
 from cti.db.store.outbox import OutboxStore
+from cti.db.store.surveys import SurveyStore
 from cti.dialler.dialler import Dialler
 from cti.dialler.opening import open_dialler
 from cti.gone import Departures
@@ -209,6 +210,7 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
             notifier,
             RecordingFolder(settings.recordings),
             SwitchFile(settings.state / "switches.json"),
+            surveys=SurveyStore(database),
         )
         scenarios = Scenarios(
             settings.scenarios,

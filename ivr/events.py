@@ -142,6 +142,7 @@ class Rated:
     question: str
     scale: str
     mark: int
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)

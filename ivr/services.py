@@ -94,6 +94,15 @@ class Switches(Protocol):
         ...
 
 
+class Surveys(Protocol):
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        """Whether to ask a person: `asked`, or why not. The same answer again for a `key`; `every`
+        is in seconds. `ServiceFailed` when it cannot be told."""
+        ...
+
+
 class Missing:
     """A service this deployment does not have."""
 
@@ -116,6 +125,11 @@ class Missing:
     def on(self, name: str) -> bool:
         return False
 
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        raise ServiceFailed("there is no database that tells who was asked")
+
 
 MISSING = Missing()
 
@@ -134,3 +148,4 @@ class Services:
     recordings: Recordings = MISSING
     switches: Switches = MISSING
     hours: Mapping[str, OpeningHours] = field(default_factory=dict)
+    surveys: Surveys = MISSING

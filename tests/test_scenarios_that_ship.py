@@ -16,7 +16,7 @@ def test_nothing_is_found_in_them() -> None:
     assert not checked.findings
     assert not load_tables(FOLDER).findings
     names = {flow.name for flow in checked.library}
-    assert names >= {"order_line", "confirm_order", "payment_failed", "callback", "survey",
+    assert names >= {"order_line", "confirm_order", "payment_failed", "callback", "survey", "support_line",
                      "after_hours", "emergency"}  # fmt: skip
     assert all(set(flow.languages) >= {"tr", "en"} for flow in checked.library)
 

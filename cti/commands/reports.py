@@ -151,8 +151,8 @@ def drawn(table: Any, language: str, zone: ZoneInfo) -> str:
     titles = [column.title.get(language) or column.title["en"] for column in table.columns]
     rows = [*table.rows, *([table.total] if table.total else [])]
     lines = [
-        [_shown(row.values.get(column.key), column.kind, zone) for column in table.columns]
-        for row in rows
+        [_shown(values.get(column.key), column.kind, zone) for column in table.columns]
+        for values in (table.told(row, language) for row in rows)
     ]
     widths = [max(map(len, texts)) for texts in zip(titles, *lines, strict=True)]
     texts = [c.kind in ("text", "slot", "call", "moment") for c in table.columns]

@@ -199,7 +199,28 @@ survey_answers = Table(
     Column("mark", Integer, nullable=False),
     Column("agent_id", ForeignKey("agents.id")),
     Column("at", UtcDateTime, nullable=False, index=True),
+    _text("product"),
     UniqueConstraint("call", "sequence"),
+)
+
+# Who was asked to take part in a survey, and when last: one line for a person.
+survey_people = Table(
+    "survey_people",
+    metadata,
+    _phone("phone", primary_key=True),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
+    Column("survey", String, nullable=False),
+)
+
+# What was decided for each call, once: asked, not_chosen, lately, unknown.
+survey_invitations = Table(
+    "survey_invitations",
+    metadata,
+    Column("key", String, primary_key=True),  # `Conversation.once`
+    Column("survey", String, nullable=False),
+    Column("call", String, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("verdict", String, nullable=False),
 )
 
 # What calls did to the world ----------------------------------------------------------------------
@@ -560,7 +581,7 @@ rollup_marks = Table(
     Column("quarter", Integer, primary_key=True, autoincrement=False),
     *(
         Column(name, String, primary_key=True)
-        for name in ("question", "scale", "flow", "queue", "agent")
+        for name in ("question", "scale", "flow", "queue", "agent", "product")
     ),
     Column("mark", Integer, primary_key=True, autoincrement=False),
     _count("answers"),
@@ -595,7 +616,7 @@ COARSE = (
     _coarse("rollup_days_agents", rollup_agents, 96, ("agent", "state", "reason")),
     _coarse(
         "rollup_weeks_marks", rollup_marks, 4 * 7 * 96,
-        ("question", "scale", "flow", "queue", "agent", "mark"),
+        ("question", "scale", "flow", "queue", "agent", "product", "mark"),
     ),
 )  # fmt: skip
 

@@ -121,6 +121,7 @@ def _answer(row: Row) -> dict[str, Any]:
     return {
         "call": row.call, "sequence": row.sequence, "at": moment(row.at),
         "question": str(data["question"]), "scale": str(data["scale"]), "mark": int(data["mark"]),
+        "product": str(data.get("product", "")),
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from cti.db.models import (
     rollup_local_visits,
     rollup_queues,
     rollup_steps,
+    survey_answers,
 )
 from cti.reports.coarse import pieces
 from cti.reports.facts import QUARTER
@@ -359,6 +360,9 @@ async def behind(
             asked.append(_recurring(c.quarter, query, name, int(value)))
         elif name == "rated":
             asked.append(c.mark.is_not(None))
+        elif name in ("question", "product"):
+            a = survey_answers.c
+            asked.append(c.call.in_(select(a.call).where(a[name] == value)))
         elif name.endswith(">0"):
             asked.append(c[name.removesuffix(">0")] > 0)
         elif name in c:

@@ -62,7 +62,7 @@ PAGE: Final = 200  # calls in one transaction
 OVERLAP: Final = 5.0  # seconds; several engines' clocks, and commits that overtake
 WITHIN: Final = 7 * 86400.0  # a call so soon after another says: it was not solved
 SHORT: Final = 5.0  # who hangs up in a queue before this many seconds is a short abandon
-SHAPE: Final = 2.0  # of the roll-ups; another one: all is made again
+SHAPE: Final = 3.0  # of the roll-ups; another one: all is made again
 MONTH: Final = 4 * 7 * 96  # quarters that `rebuild` sums up in one transaction
 KINDS: Final = (
     "CallStarted", "StepEntered", "Heard", "LookupDone", "EffectDone", "Rated", "RecordingMade",
@@ -494,9 +494,9 @@ async def _sum_spans(connection: AsyncConnection, quarters: range, now: float) -
 async def _sum_marks(connection: AsyncConnection, quarters: Iterable[int] | None) -> None:
     """The answers of surveys, with the flow, queue and agent of their call."""
     a, f = survey_answers.c, call_facts.c
-    query = select(a.at, a.question, a.scale, a.mark, f.flow, f.queue, f.agent).select_from(
-        survey_answers.outerjoin(call_facts, f.call == a.call)
-    )
+    query = select(
+        a.at, a.question, a.scale, a.mark, f.flow, f.queue, f.agent, a.product
+    ).select_from(survey_answers.outerjoin(call_facts, f.call == a.call))
     change = delete(rollup_marks)
     if quarters is not None:
         several = sorted(set(quarters))

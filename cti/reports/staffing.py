@@ -112,11 +112,7 @@ def _erlang_a(demand: Demand, agents: int, within: float) -> Outlook:
     waits = sum(queue)
     working = sum(number * weight for number, weight in enumerate(busy)) / scale
     working += agents * (waits - at)
-    level = sum(busy[:-1]) / scale + sum(
-        chance * _served_within(number, agents * serve, leave, within)
-        for number, chance in enumerate(queue)
-        if chance > 1e-9
-    )
+    level = sum(busy[:-1]) / scale + _served_within(arrive, agents * serve, leave, at, within)
     return Outlook(agents, min(level, 1.0), length / arrive, waits, abandoned, working / agents)
 
 
@@ -131,45 +127,37 @@ def _weights(arrive: float, serve: float, agents: int) -> list[float]:
 
 def _tail(arrive: float, serve: float, leave: float, agents: int) -> list[float]:
     """The chances of 0, 1, 2, … who wait, against that of none (all agents busy)."""
-    weights = [1.0]
+    weights, top = [1.0], 1.0
     while len(weights) < 200_000:
         number = len(weights)
         weights.append(weights[-1] * arrive / (agents * serve + number * leave))
-        if weights[-1] < 1e-15 * max(weights):
+        top = max(top, weights[-1])
+        if weights[-1] < 1e-15 * top:
             return weights
     return weights
 
 
-def _served_within(ahead: int, serve: float, leave: float, within: float) -> float:
-    """The chance that who finds `ahead` callers waiting is served within the time and does not give
-    up before: a pure death process of `ahead` + 1 steps, in which they leave at rate `leave`.
+def _served_within(arrive: float, serve: float, leave: float, at: float, within: float) -> float:
+    """The chance that a caller has to wait, is served within the time and does not give up before.
+    `at` is the chance that all agents are busy and nobody waits; `serve` is all agents' rate.
 
-    The time of those steps is distributed as an incomplete beta function of exp(-leave*t); it is
-    integrated here against the caller's own patience.
+    Who finds j waiting is served after j + 1 have gone: a pure death process, whose time has the
+    density f_j(t) = leave * C(r + j, j) * r * exp(-leave r t) * (1 - exp(-leave t))^j, with
+    r = serve / leave. The chance of finding j is q_j = at * a^j / ((r + 1) … (r + j)), with
+    a = arrive / leave. In the sum over all j what stands under the fractions cancels:
+    sum q_j f_j(t) = at * serve * exp(-leave r t) * exp(a (1 - exp(-leave t))). That, with the
+    caller's own patience, is integrated by Simpson's rule.
     """
-    ratio = serve / leave
-    steps = 80
-    total = 0.0
-    # The chance of being served by time t and still being there: integrate the density of the
-    # last step, exp(-leave t) included, by Simpson's rule.
-    width = within / steps if within else 0.0
+    if not at or not within:
+        return 0.0
+    steps, total = 80, 0.0
+    width, start = within / steps, math.log(at * serve)
     for index in range(steps + 1):
         t = index * width
-        density = _density(ahead, ratio, leave, t) * math.exp(-leave * t)
+        gone = -math.expm1(-leave * t)
+        density = math.exp(start - (serve + leave) * t + arrive / leave * gone)
         total += density * (1 if index in (0, steps) else 4 if index % 2 else 2)
     return total * width / 3.0
-
-
-def _density(ahead: int, ratio: float, leave: float, t: float) -> float:
-    """Of the time until `ahead` + 1 have gone, with rates leave * (ratio + k), k = ahead … 0."""
-    gone = -math.expm1(-leave * t)
-    if not gone:
-        return leave * ratio if ahead == 0 else 0.0
-    log = (
-        math.lgamma(ratio + ahead + 1) - math.lgamma(ratio) - math.lgamma(ahead + 1)
-        - leave * t * ratio + ahead * math.log(gone)
-    )  # fmt: skip
-    return leave * math.exp(log)
 
 
 def needed(demand: Demand, level: float, within: float, abandoned: float = 1.0) -> Outlook:

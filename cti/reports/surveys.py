@@ -22,6 +22,7 @@ COLUMNS: Final = (
     Column("flow", "text", {"tr": "Akış", "en": "Flow"}),
     Column("queue", "text", {"tr": "Kuyruk", "en": "Queue"}),
     Column("agent", "text", {"tr": "Temsilci", "en": "Agent"}),
+    Column("product", "text", {"tr": "Ürün", "en": "Product"}),
     Column("answers", "count", {"tr": "Yanıt", "en": "Answers"}, {"rated": ""}),
     Column("mean", "number", {"tr": "Ortalama", "en": "Mean"}),
     Column("csat", "percent", {"tr": "CSAT (4-5)", "en": "CSAT (4-5)"}),
@@ -32,11 +33,11 @@ COLUMNS: Final = (
 
 
 async def report(connection: AsyncConnection, query: Query) -> Table:
-    """One row for each question by flow, queue and agent."""
+    """One row for each question by flow, queue, agent and product."""
     where = conditions(rollup_marks, query)
     if where is None:
         raise BadInput("Surveys can be filtered by flow, queue and agent.")
-    names = ("question", "scale", "flow", "queue", "agent", "mark")
+    names = ("question", "scale", "flow", "queue", "agent", "product", "mark")
     marks: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
     for piece in pieces(rollup_marks, names, query.period.first, query.period.stop):
         columns = [piece.table.c[name] for name in names]
@@ -48,10 +49,11 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     rows = [
         Row(
             {"question": question, "flow": flow, "queue": queue, "agent": agent,
-             **measures(scale, counts)},
-            {"flow": flow, "queue": queue, "agent": agent},
+             "product": product, **measures(scale, counts)},
+            {"question": question, "flow": flow, "queue": queue, "agent": agent,
+             "product": product},
         )
-        for (question, scale, flow, queue, agent), counts in sorted(marks.items())
+        for (question, scale, flow, queue, agent, product), counts in sorted(marks.items())
     ]  # fmt: skip
     return Table(NAME, COLUMNS, rows, of="calls")
 

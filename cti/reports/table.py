@@ -43,6 +43,16 @@ class Table:
     rows: Sequence[Row]
     total: Row | None = None
     of: str = "calls"
+    words: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    """By column and value: how it is called, by language."""
+
+    def told(self, row: Row, language: str) -> dict[str, Any]:
+        """A row's values, those that have words in words."""
+        values = dict(row.values)
+        for name, words in self.words.items():
+            titles = words.get(values.get(name, ""), {})
+            values[name] = titles.get(language) or titles.get("en") or values.get(name)
+        return values
 
     def to_dict(self, language: str = "en") -> dict[str, Any]:
         return {
@@ -57,8 +67,11 @@ class Table:
                 }
                 for column in self.columns
             ],
-            "rows": [{"values": _plain(row), "where": dict(row.where)} for row in self.rows],
-            "total": None if self.total is None else _plain(self.total),
+            "rows": [
+                {"values": _plain(self.told(row, language)), "where": dict(row.where)}
+                for row in self.rows
+            ],
+            "total": None if self.total is None else _plain(self.total.values),
         }
 
     def to_csv(self, language: str = "en") -> str:
@@ -69,7 +82,8 @@ class Table:
             [column.title.get(language) or column.title["en"] for column in self.columns]
         )
         for row in [*self.rows, *([self.total] if self.total else [])]:
-            writer.writerow([_cell(row.values.get(column.key)) for column in self.columns])
+            values = self.told(row, language)
+            writer.writerow([_cell(values.get(column.key)) for column in self.columns])
         return out.getvalue()
 
     def to_xlsx(self, language: str, title: str, zone: ZoneInfo) -> bytes:
@@ -84,7 +98,8 @@ class Table:
         heads = [c.title.get(language) or c.title["en"] for c in self.columns]
         sheet.append([_styled(sheet, head, font=bold) for head in heads])
         for row in self.rows:
-            sheet.append([_typed(sheet, row, column, zone) for column in self.columns])
+            told = Row(self.told(row, language))
+            sheet.append([_typed(sheet, told, column, zone) for column in self.columns])
         if self.total:
             cells = [_typed(sheet, self.total, column, zone) for column in self.columns]
             for cell in cells:
@@ -123,11 +138,10 @@ def _styled(sheet: Any, value: Any, **style: Any) -> Any:
     return cell
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """For JSON: amounts as text, so that they stay exact."""
     return {
-        name: str(value) if isinstance(value, Decimal) else value
-        for name, value in row.values.items()
+        name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()
     }
 
 

@@ -6,7 +6,7 @@ Themes and tone come from word lists (`cti.reports.wordlists`); nothing understa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti.db.models import call_facts, recordings
+from cti.db.models import call_facts, recordings, survey_answers
 from cti.reports.facts import QUARTER
 from cti.reports.period import slot, slot_size, slot_where
 from cti.reports.query import Query, conditions
@@ -49,6 +49,7 @@ class Said:
     text: str
     themes: tuple[str, ...]
     tone: float | None
+    recording: int
     who: Mapping[str, Any]
 
     @property
@@ -77,7 +78,12 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
             values = {"slot": at[1], "theme": theme, **_measures(some, len(there))}
             rows.append(Row(values, {"theme": theme, **where}))
     total = Row({"slot": "", "theme": "", **_measures(texts, len(texts))})
-    return Table(NAME, COLUMNS, rows, total, of="texts")
+    titles = {
+        name: {language: judge.title(name, language) for language in ("tr", "en")}
+        for name in judge.lists.themes
+    }
+    words = {"theme": titles | {NONE: {"tr": "konusuz", "en": "no theme"}}}
+    return Table(NAME, COLUMNS, rows, total, of="texts", words=words)
 
 
 def _measures(texts: Sequence[Said], of: int) -> dict[str, Any]:
@@ -95,29 +101,35 @@ def the_judge() -> Judge:
     return judge_of(Path(Settings.from_environment().scenarios))
 
 
-async def said(connection: AsyncConnection, query: Query, judge: Judge) -> list[Said]:
-    """Every text of the period, newest first. `BadInput` for a filter that calls do not have."""
+async def said(
+    connection: AsyncConnection, query: Query, judge: Judge, *, rated: bool = False
+) -> list[Said]:
+    """Every text of the period, newest first. `BadInput` for a filter that calls do not have.
+    `rated`: what was left in calls with a survey, also that which has no text (yet)."""
     c, r = call_facts.c, recordings.c
+    texts = [r.transcript.is_not(None), r.transcript != ""]
+    if rated:
+        texts = [c.mark.is_not(None), r.ended_by != ""]
     where = conditions(call_facts, query)
     if where is None:
         raise BadInput("What callers say cannot be filtered by campaign.")
     names = ("began", "quarter", "caller", "flow", "queue", "agent", "language", "mark")
     asked = (
-        select(r.call, r.name, r.transcript, *(c[name] for name in names))
+        select(r.id, r.call, r.name, r.transcript, *(c[name] for name in names))
         .join(call_facts, c.call == r.call)
         .where(
             c.quarter >= query.period.first, c.quarter < query.period.stop, *where,
-            r.transcript.is_not(None), r.transcript != "", r.deleted_at.is_(None),
+            *texts, r.deleted_at.is_(None),
         )
         .order_by(c.quarter.desc(), r.call, r.sequence)
     )  # fmt: skip
     found = []
     for row in await connection.execute(asked):
-        judged = judge.judge(row.transcript)
+        judged = judge.judge(row.transcript or "")
         who = {name: getattr(row, name) for name in ("caller", "flow", "queue", "agent", "mark")}
         found.append(
-            Said(row.call, row.began, row.quarter, row.name, hidden(row.transcript),
-                 judged.themes, judged.tone, who)
+            Said(row.call, row.began, row.quarter, row.name, hidden(row.transcript or ""),
+                 judged.themes, judged.tone, row.id, who)
         )  # fmt: skip
     return found
 
@@ -176,5 +188,22 @@ def _fits(word: str, wanted: str) -> bool:
 def as_dict(text: Said) -> dict[str, Any]:
     return {
         "call": text.call, "at": text.at, "name": text.name, "text": text.text,
-        "themes": list(text.themes), "tone": text.tone, **text.who,
+        "themes": list(text.themes), "tone": text.tone, "recording": text.recording, **text.who,
     }  # fmt: skip
+
+
+async def answers(
+    connection: AsyncConnection, ids: Iterable[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What these calls' surveys were answered with, by call."""
+    a = survey_answers.c
+    asked = select(a.call, a.question, a.scale, a.mark, a.product).order_by(a.call, a.sequence)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    some = list(dict.fromkeys(ids))
+    for start in range(0, len(some), 500):
+        for call, *values in await connection.execute(
+            asked.where(a.call.in_(some[start : start + 500]))
+        ):
+            names = ("question", "scale", "mark", "product")
+            found[call].append(dict(zip(names, values, strict=True)))
+    return found

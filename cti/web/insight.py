@@ -20,21 +20,25 @@ NUMBERS: Final = ("level", "within", "handling", "patience", "shrinkage", "volum
 
 @require("transcripts")
 async def said(request: web.Request) -> web.StreamResponse:
-    """The texts that hold `words`, of a `theme` and a `tone`; who looks is noted."""
+    """The texts that hold `words`, of a `theme` and a `tone`; with `rated`, the comments left in
+    surveys, with their marks. Each `recording` is at `/api/recordings/ID`. Who looks is noted."""
     here = site(request)
-    own, rest = _split(request.query, ("words", "theme", "tone"))
+    own, rest = _split(request.query, ("words", "theme", "tone", "rated"))
     query = asked(here, rest)
     judge = themes.the_judge()
     async with here.database.connect() as connection:
-        texts = await themes.said(connection, query, judge)
-    found = themes.search(
-        texts, own.get("words", "")[:200], own.get("theme", ""), own.get("tone", "")
-    )
+        texts = await themes.said(connection, query, judge, rated=bool(own.get("rated")))
+        found = themes.search(
+            texts, own.get("words", "")[:200], own.get("theme", ""), own.get("tone", "")
+        )
+        marks = await themes.answers(connection, (one.call for one in found))
     await here.audit.note(principal(request).login, "report", themes.NAME)
     return reply(
         {
             "count": len(found), "of": len(texts), "most": themes.MOST,
-            "texts": [themes.as_dict(one) for one in found],
+            "texts": [
+                themes.as_dict(one) | {"answers": marks.get(one.call, [])} for one in found
+            ],
             "themes": {
                 name: {"tr": judge.title(name, "tr"), "en": judge.title(name, "en")}
                 for name in judge.lists.themes

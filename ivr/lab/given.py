@@ -5,6 +5,7 @@
     update.cancel_order: done         done, unchanged, error, never, or a number of rows
     http.shop.example/stock: {status: 200, body: {…}}     or error, never; the longest name wins
     notify.order_told: error          what is handed on is taken, unless it says otherwise
+    survey.service: asked             or not_chosen, lately, unknown, error
     queue.support: timeout            how the caller comes back from a queue or a transfer
     switch.fire_alarm: true
 
@@ -21,7 +22,9 @@ from ivr.lab.script import VirtualClock
 from ivr.services import HttpAnswer
 from ivr.steps.base import DURATION, UNITS
 
-AREAS: Final = ("call", "query", "update", "http", "notify", "queue", "transfer", "switch")
+AREAS: Final = (
+    "call", "query", "update", "http", "notify", "survey", "queue", "transfer", "switch",
+)  # fmt: skip
 NEVER: Final = 10**9
 
 
@@ -94,6 +97,14 @@ class Given:
         if await self._answer(f"notify.{event}", "done") == "error":
             raise ServiceFailed
         self.done.append((f"notify.{event}", dict(data)))
+
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        verdict = str(await self._answer(f"survey.{survey}", "asked" if percent else "not_chosen"))
+        if verdict == "error":
+            raise ServiceFailed
+        return verdict
 
     def place(self, call: str, name: str) -> str:
         return f"recordings/{call}/{name}"

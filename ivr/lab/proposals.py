@@ -173,6 +173,15 @@ class Explorer:
             raise ServiceFailed
         return HttpAnswer(answer["status"], answer.get("body"))
 
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        choices = ["asked", "not_chosen", "lately", "error"]
+        answer = str(self.keep(f"survey.{survey}", self.choose(choices)))
+        if answer == "error":
+            raise ServiceFailed
+        return answer
+
     async def notify(self, event: str, data: Mapping[str, Any], key: str) -> None:
         return
 
@@ -188,7 +197,7 @@ class Explorer:
         call = _Exploring(self)
         services = Services(
             self.around.library, self, self.journal, self.clock, self, self, self, self, self,
-            self.around.hours,
+            self.around.hours, self,
         )  # fmt: skip
         await converse(call, services, self.flow, self.language, self.variables)
         await come_back(call, services, self.journal, lambda: self.back(call))

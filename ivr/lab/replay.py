@@ -84,7 +84,7 @@ async def replay(history: Sequence[Entry], flow: Flow, around: Around, zone: tzi
     services = Services(
         around.library, world, journal, clock,
         updates=world, http=world, notifier=world, recordings=world, switches=world,
-        hours=around.hours,
+        hours=around.hours, surveys=world,
     )  # fmt: skip
     await converse(call, services, flow, started.language, _given(was, flow))
     returns = [event.outcome for event in was if isinstance(event, events.CallResumed)]
@@ -253,6 +253,14 @@ class _Past:
         status = done.outcome.replace("x", "0")
         known = {"ok": 200, "error": 500}
         return HttpAnswer(known.get(status) or int(status), done.result)
+
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        done = self._next("invite", survey)
+        if done is None:
+            raise ServiceFailed
+        return str(done.result or ("asked" if done.outcome == "yes" else "not_chosen"))
 
     async def notify(self, event: str, data: Mapping[str, Any], key: str) -> None:
         return

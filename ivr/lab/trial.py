@@ -219,7 +219,7 @@ def services_of(
     return Services(
         around.library, lookup or given, journal, clock,
         updates=given, http=given, notifier=given, recordings=given, switches=given,
-        hours=around.hours,
+        hours=around.hours, surveys=given,
     )  # fmt: skip
 
 

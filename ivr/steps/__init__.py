@@ -12,6 +12,7 @@ from ivr.steps.goto import Goto
 from ivr.steps.hangup import Hangup
 from ivr.steps.hours import Hours
 from ivr.steps.http import Http
+from ivr.steps.invite import Invite
 from ivr.steps.language import Language
 from ivr.steps.lookup import Lookup
 from ivr.steps.menu import Menu
@@ -28,6 +29,6 @@ from ivr.steps.update import Update
 STEPS: Final[tuple[type[Step], ...]] = (
     Say, Menu, Collect, Ask, Record, Rate,
     Lookup, Update, Http, Notify,
-    Branch, Set, Goto, CallFlow, Hours, Language, Split,
+    Branch, Set, Goto, CallFlow, Hours, Language, Split, Invite,
     Queue, Transfer, Hangup,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ivr import events
 from ivr.call import Heard, HeardKind, Keys
+from ivr.expressions import Template
 from ivr.steps.asking import Asking
 from ivr.steps.base import NEXT, Name, Outcome, Target
 from ivr.steps.listening import Taken
@@ -21,11 +22,12 @@ SCALES = {"1-5": range(1, 6), "0-10": range(11)}
 
 class Rate(Asking):
     """Ask for a mark and keep it as a number: `1-5` for satisfaction, `0-10` for the net promoter
-    score. `question` names the survey question in the reports."""
+    score. `question` names the survey question in the reports, `product` what it is about."""
 
     type: Literal["rate"]
     question: Name
     scale: Literal["1-5", "0-10"] = "1-5"
+    product: Template | None = None
     save: Name
     next: Target
 
@@ -57,6 +59,7 @@ class Rate(Asking):
         words = wanted.words(talk.language)
         outcome, mark = await self.put(talk, keys, words, understood)
         if outcome is None:
-            talk.note(events.Rated(self.question, self.scale, int(mark)))
+            about = str(talk.value(self.product) or "")[:200] if self.product else ""
+            talk.note(events.Rated(self.question, self.scale, int(mark), about))
             talk.set(self.save, int(mark))
         return outcome or NEXT

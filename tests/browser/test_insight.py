@@ -20,7 +20,7 @@ async def test_texts_are_searched_and_open_into_their_call(
     sema = await shown()
     call = await recorded(sema.desk)
     await sema.asks("/reports/themes?from=7d&by=day")
-    assert "delivery" in await sema.column("Theme")
+    assert "Delivery" in await sema.column("Theme"), "in words, not by its key"
     said = sema.page.locator("santral-said")
     await said.locator(f"li[data-call='{call}']").wait_for()
     assert await said.locator("li .tag").all_inner_texts() != []

@@ -68,6 +68,13 @@ class World:
         self.answer(event, None)
         self.done.append((event, dict(data), key))
 
+    async def invite(
+        self, survey: str, call: str, phone: str, key: str, percent: float, every: float
+    ) -> str:
+        verdict = str(self.answer(survey, "asked"))
+        self.done.append((f"invite {survey}", phone, key))
+        return verdict
+
     def place(self, call: str, name: str) -> str:
         return f"/recordings/{call}/{name}.wav"
 
@@ -141,7 +148,17 @@ async def converse_with(
     clock.start = now or clock.start
     world = World(given or {})
     services = Services(
-        library, answers, journal, clock, world, world, world, world, world, dict(hours or {})
+        library,
+        answers,
+        journal,
+        clock,
+        world,
+        world,
+        world,
+        world,
+        world,
+        dict(hours or {}),
+        world,
     )
     await asyncio.wait_for(converse(call, services, main, language), 10)
     return Conversed(call.heard, call.went, journal, answers, world)

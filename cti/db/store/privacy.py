@@ -43,6 +43,7 @@ from cti.db.models import (
     outbox,
     recordings,
     survey_answers,
+    survey_people,
 )
 from cti.db.store.scrub import batches, empty_jobs, scrub_calls, unlink
 from cti.journal.reading import purge_refused
@@ -125,6 +126,9 @@ class PrivacyStore:
                 "answers": await _of(
                     connection, select(survey_answers), survey_answers.c.call, found
                 ),
+                "surveys": await _rows(
+                    connection, select(survey_people).where(survey_people.c.phone == number)
+                ),
                 "notes": await _rows(connection, select(notes).where(_noted(number, found))),
                 "contacts": await _rows(
                     connection, select(contacts).where(contacts.c.phone == number)
@@ -201,6 +205,7 @@ async def _forget_rows(
         .where(outbound_events.c.phone == number)
         .values(phone="", facts={}, order_number=None),
         "outbound_jobs": empty_jobs(outbound_jobs.c.phone == number),
+        "surveys": delete(survey_people).where(survey_people.c.phone == number),
         "messages": delete(outbox).where(_told_of(digits, found)),
         "requests": delete(idempotency_keys).where(
             idempotency_keys.c.body.contains(digits, autoescape=True)

@@ -25,6 +25,8 @@ from cti.db.models import (
     outbound_jobs,
     outbox,
     recordings,
+    survey_invitations,
+    survey_people,
 )
 from cti.db.store.outbox import WAITING
 from cti.db.store.scrub import BATCH, batches, empty_jobs, scrub_calls, unlink
@@ -105,6 +107,9 @@ class _Job:
                     await connection.execute(delete(contacts).where(contacts.c.at < before))
                     await connection.execute(empty_jobs(outbound_jobs.c.closed_at < before))
                     await connection.execute(_delivered(before))
+                    await connection.execute(
+                        delete(survey_people).where(survey_people.c.asked_at < before)
+                    )
             total += len(some)
             if len(some) < BATCH:
                 return total
@@ -116,6 +121,9 @@ class _Job:
         total = 0
         while True:
             async with self.engine.begin() as connection:
+                if not total:
+                    decided = survey_invitations.c.at < before
+                    await connection.execute(delete(survey_invitations).where(decided))
                 some = list(await connection.scalars(old.limit(BATCH)))
                 gone = delete(call_events).where(call_events.c.call.in_(some))
                 total += (await connection.execute(gone)).rowcount

@@ -158,7 +158,7 @@ async def _steps(engine: AsyncEngine, truth: Recount, query: Query, made: Compar
 
 async def _surveys(engine: AsyncEngine, truth: Recount, query: Query, made: Comparison) -> None:
     table = await reports.make(engine, "surveys", query)
-    names = ("question", "flow", "queue", "agent")
+    names = ("question", "flow", "queue", "agent", "product")
     made.same(
         "surveys", {tuple(row.values[n] for n in names) for row in table.rows}, set(truth.marks)
     )

@@ -200,7 +200,8 @@ class Recount:
                 mark = data["mark"]
                 who = [stay.agent for stay in stays if stay.outcome == "handled"]
                 queue, agent = stays[-1].queue if stays else "", who[-1] if who else ""
-                self.marks[data["question"], flow, queue, agent].append(data["mark"])
+                about = data.get("product", "")
+                self.marks[data["question"], flow, queue, agent, about].append(data["mark"])
         return mark
 
     def _points(

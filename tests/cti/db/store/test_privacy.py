@@ -95,6 +95,9 @@ async def house(engine: AsyncEngine, url: str, tmp_path: Path) -> AsyncIterator[
                 insert(models.notes), {"phone": phone, "text": f"{phone} asked", "at": now}
             )
             await connection.execute(
+                insert(models.survey_people), {"phone": phone, "asked_at": now, "survey": "talk"}
+            )
+            await connection.execute(
                 insert(models.outbound_jobs),
                 {
                     "key": f"k{phone[3:6]}", "event_key": "e", "event": "order.created", "campaign": "confirm",

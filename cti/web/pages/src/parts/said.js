@@ -4,9 +4,10 @@ import { dateTime, phone as shown } from "../core/format.js";
 import { lang, t, titled } from "../core/i18n.js";
 import { attempt, View } from "../core/view.js";
 
-/** The texts behind the themes: searched, and opened into their calls. `query` is the report's own. */
+/** The texts behind the themes: searched, and opened into their calls. `query` is the report's own;
+ * `rated`: the comments of surveys, with their marks, to be read and listened to. */
 class Said extends View {
-  static properties = { query: {}, show: {} };
+  static properties = { query: {}, show: {}, rated: { type: Boolean } };
   found = null;
 
   updated(changed) {
@@ -18,6 +19,7 @@ class Said extends View {
     const given = new URLSearchParams(this.query);
     given.delete("language_of_titles");
     for (const [key, value] of form ? new FormData(form) : []) if (value) given.set(key, value);
+    if (this.rated) given.set("rated", "1");
     const found = await attempt(() => get("/api/said?" + given));
     if (found) this.found = found;
     this.requestUpdate();
@@ -26,7 +28,7 @@ class Said extends View {
   render() {
     const { count, of, texts, themes } = this.found ?? { count: 0, of: 0, texts: [], themes: {} };
     const name = (theme) => titled(themes[theme], theme);
-    return html`<section class="card" aria-labelledby="said-title" data-test="said"><h2 id="said-title">${t("said.title")}</h2>
+    return html`<section class="card" aria-labelledby="said-title" data-test="said"><h2 id="said-title">${t(this.rated ? "said.comments" : "said.title")}</h2>
       <p class="faint">${t("said.lists")}</p>
       <form class="asked no-print" role="search" @submit=${(event) => { event.preventDefault(); this.search(); }}>
         <label>${t("said.words")}<input type="search" name="words" autocomplete="off" maxlength="200" /></label>
@@ -41,7 +43,9 @@ class Said extends View {
         <span class="faint">${shown(text.caller)} ${text.queue} ${text.agent}</span>
         ${text.themes.map((theme) => html`<span class="tag">${name(theme)}</span> `)}
         ${text.tone ? html`<span class="tag">${t(text.tone > 0 ? "said.good" : "said.bad")}</span>` : nothing}
-        <blockquote lang=${lang()}>${text.text}</blockquote></li>`)}</ul></section>`;
+        ${this.rated ? text.answers.map((one) => html`<span class="tag">${one.question}: ${one.mark} / ${one.scale === "1-5" ? 5 : 10}${one.product ? ` (${one.product})` : nothing}</span> `) : nothing}
+        <blockquote lang=${lang()}>${text.text || t("said.no-text")}</blockquote>
+        ${this.rated ? html`<audio controls preload="none" src=${`/api/recordings/${text.recording}`} aria-label=${t("story.listen", { name: dateTime(text.at) })}></audio>` : nothing}</li>`)}</ul></section>`;
   }
 }
 customElements.define("santral-said", Said);

@@ -145,7 +145,7 @@ class Reports extends View {
       ${(this.table?.notes ?? []).map((note) => html`<p class="notice" role="status" data-test="note">${icon("warn")}${t(`reports.never.${note.filter}`, { name: note.value })} ${note.known.length ? t("reports.there_are", { names: note.known.join(", ") }) : nothing}</p>`)}
       ${this.table ? html`${this.headline()}${this.picture()}${this.drawn()}` : nothing}
       ${this.behind ? this.list() : nothing}
-      ${name === "themes" && store.can("transcripts") ? html`<santral-said .query=${String(this.query())} .show=${(call) => this.querySelector("santral-call-story").show(call)}></santral-said>` : nothing}<santral-call-story></santral-call-story>`;
+      ${["themes", "surveys"].includes(name) && store.can("transcripts") ? html`<santral-said ?rated=${name === "surveys"} .query=${String(this.query())} .show=${(call) => this.querySelector("santral-call-story").show(call)}></santral-said>` : nothing}<santral-call-story></santral-call-story>`;
   }
 
   form() {
