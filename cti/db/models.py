@@ -620,6 +620,15 @@ COARSE = (
     ),
 )  # fmt: skip
 
+# How many calls there are of each caller in `call_facts`.
+caller_totals = Table(
+    "caller_totals",
+    metadata,
+    _phone("caller", primary_key=True),
+    _count("calls"),
+    Index("ix_caller_totals_calls_caller", "calls", "caller"),
+)
+
 # Sums by whole days of the shop's own time (`day`: days since 1970 on its calendar), of the days
 # that are over, with what else is known of the call: a filtered year is read from them.
 rollup_local_visits = Table(

@@ -9,10 +9,10 @@ from typing import Any, Final
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti.db.models import call_facts
+from cti.db.models import call_facts, caller_totals
 from cti.reports.facts import QUARTER
 from cti.reports.period import Period
-from cti.reports.query import Query, call_sums, conditions, within
+from cti.reports.query import LONG, Query, call_sums, conditions, within
 from cti.reports.rollups import WITHIN
 from cti.reports.table import Column, Row, Table, share
 from ivr.errors import BadInput
@@ -20,6 +20,8 @@ from ivr.errors import BadInput
 NAME: Final = "callers"
 TITLE: Final = {"tr": "Tekrar arayanlar", "en": "Repeat callers"}
 MOST: Final = 200
+AT_ONCE: Final = 500  # callers that are looked at together
+LOOKED_AT: Final = 5000  # of these, before all calls are counted after all
 COLUMNS: Final = (
     Column("caller", "text", {"tr": "Arayan", "en": "Caller"}),
     Column("calls", "count", {"tr": "Arama", "en": "Calls"}, {}),
@@ -40,15 +42,7 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
         raise BadInput("This report cannot be filtered by campaign.")
     c = call_facts.c
     where = [*where, *within(query), c.caller != ""]
-    most = (
-        select(c.caller, func.count())
-        .where(*where)
-        .group_by(c.caller)
-        .having(func.count() > 1)
-        .order_by(func.count().desc(), c.caller)
-        .limit(MOST)
-    )
-    counts = {row[0]: row[1] for row in await connection.execute(most)}
+    counts = await _most_frequent(connection, query, where)
     told = await _details(connection, where, list(counts))
     rows = [
         Row({"caller": caller, "calls": count, **told[caller]}, {"caller": caller})
@@ -57,6 +51,29 @@ async def report(connection: AsyncConnection, query: Query) -> Table:
     total = {"caller": "", "calls": sum(counts.values())}
     total["resolution"] = await _resolution(connection, query)
     return Table(NAME, COLUMNS, rows, Row(total))
+
+
+async def _most_frequent(
+    connection: AsyncConnection, query: Query, where: list[Any]
+) -> dict[str, int]:
+    """The callers with the most calls, most first. Of a long period those are looked at first who
+    have the most calls at all: nobody has more in a part of the time than in all of it, so whoever
+    comes later cannot be among the most frequent any more."""
+    c, t = call_facts.c, caller_totals.c
+    count = func.count()
+    frequent = select(c.caller, count).where(*where).group_by(c.caller).having(count > 1)
+    if not query.filters and query.period.stop - query.period.first > LONG:
+        by_total = select(t.caller, t.calls).order_by(t.calls.desc(), t.caller)
+        found: dict[str, int] = {}
+        for start in range(0, LOOKED_AT, AT_ONCE):
+            some = (await connection.execute(by_total.offset(start).limit(AT_ONCE))).all()
+            here = frequent.where(c.caller.in_([row.caller for row in some]))
+            found |= {row[0]: row[1] for row in await connection.execute(here)}
+            most = sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+            if len(some) < AT_ONCE or (len(most) == MOST and most[-1][1] > some[-1].calls):
+                return dict(most)
+    asked = frequent.order_by(count.desc(), c.caller).limit(MOST)
+    return {row[0]: row[1] for row in await connection.execute(asked)}
 
 
 async def _details(

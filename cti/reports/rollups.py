@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cti.db.callers import callers_of, count_callers
 from cti.db.engine import BEGIN
 from cti.db.models import (
     WAITS,
@@ -120,6 +121,7 @@ class Rollups:
         now = self._now()
         async with self._engine.begin() as connection:
             await connection.execute(delete(report_names))
+            await count_callers(connection)
             await _forget_days(connection)
         for quarters in await self._months(now):
             async with self._engine.begin() as connection:  # short ones: others write, too
@@ -174,7 +176,9 @@ class Rollups:
         async with self._engine.begin() as connection:
             before = select(call_facts.c.quarter).where(call_facts.c.call.in_(ids)).distinct()
             dirty = set((await connection.execute(before)).scalars())
+            who = await callers_of(connection, ids)
             await _store(connection, ids, made)
+            await count_callers(connection, who | {one.caller for one in made if one.caller})
             dirty |= {one.quarter for one in made}
             dirty |= await follow(connection, made)
             answered = select(survey_answers.c.at).where(survey_answers.c.call.in_(ids))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cti.db.models import call_facts, recordings, survey_answers
 from cti.reports.facts import QUARTER
 from cti.reports.period import slot, slot_size, slot_where
-from cti.reports.query import Query, conditions
+from cti.reports.query import Query, conditions, within
 from cti.reports.table import Column, Row, Table, share
 from cti.reports.wordlists import Judge, hidden, is_form, judge_of, words_of
 from cti.settings import Settings
@@ -26,6 +27,7 @@ from ivr.errors import BadInput
 NAME: Final = "themes"
 TITLE: Final = {"tr": "Arayanlar ne diyor", "en": "What callers say"}
 NONE: Final = "-"  # the theme of texts that have none
+DAY: Final = timedelta(days=1)  # the longest call
 MOST: Final = 200  # texts that a search gives back
 COLUMNS: Final = (
     Column("slot", "slot", {"tr": "Zaman", "en": "Time"}),
@@ -118,7 +120,8 @@ async def said(
         select(r.id, r.call, r.name, r.transcript, *(c[name] for name in names))
         .join(call_facts, c.call == r.call)
         .where(
-            c.quarter >= query.period.first, c.quarter < query.period.stop, *where,
+            *within(query), *where, r.made_at >= query.period.start,
+            r.made_at < query.period.end + DAY,  # few calls have one: they are the way to the rest
             *texts, r.deleted_at.is_(None),
         )
         .order_by(c.quarter.desc(), r.call, r.sequence)

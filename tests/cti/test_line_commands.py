@@ -141,5 +141,5 @@ def test_the_demo_tells_every_line_that_can_be_dialled() -> None:
     assert {line.split()[0] for line in told} >= {"100", "101", "102", "103", "104", "105", "106"}
     assert {line.split()[2] for line in told} == {
         "order_line", "confirm_order", "payment_failed", "callback", "survey", "after_hours",
-        "emergency",
+        "emergency", "support_line",
     }  # fmt: skip

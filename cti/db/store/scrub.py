@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cti.db.callers import callers_of, count_callers
 from cti.db.models import call_events, call_facts, calls, outbound_jobs
 from cti.services.sealing import sealed
 
@@ -73,9 +74,11 @@ async def scrub_calls(connection: AsyncConnection, ids: Sequence[str]) -> None:
         if changes:
             await connection.execute(change, changes)
         await connection.execute(update(calls).where(calls.c.id.in_(some)).values(empty))
+        who = await callers_of(connection, some)
         theirs = update(call_facts).where(call_facts.c.call.in_(some))
         await connection.execute(theirs.values(caller=""))
         await connection.execute(theirs.where(call_facts.c.direction != "inbound").values(line=""))
+        await count_callers(connection, who)
 
 
 def empty_jobs(which: ColumnElement[bool]) -> Update:

@@ -19,6 +19,7 @@ from cti.db.models import (
     COARSE,
     call_facts,
     call_steps,
+    caller_totals,
     queue_visits,
     rollup_agents,
     rollup_calls,
@@ -29,6 +30,7 @@ from cti.db.models import (
     rollup_state,
     rollup_steps,
 )
+from cti.db.store.scrub import scrub_calls
 from cti.reports.coarse import sum_blocks
 from cti.reports.period import Period
 from cti.reports.query import Query
@@ -160,3 +162,20 @@ def approximately(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: approximately(one) for key, one in value.items()}
     return [approximately(one) for one in value] if isinstance(value, list) else value
+
+
+async def test_a_caller_who_is_forgotten_is_counted_no_more(full: AsyncEngine) -> None:
+    """How many calls there are of each caller is kept with their facts, in one transaction."""
+    t = caller_totals.c
+    async with full.connect() as connection:
+        most = select(t.caller, t.calls).order_by(t.calls.desc()).limit(1)
+        caller, count = (await connection.execute(most)).one()
+        theirs = select(call_facts.c.call).where(call_facts.c.caller == caller)
+        ids = list((await connection.execute(theirs)).scalars())
+    assert len(ids) == count > 1
+    async with full.begin() as connection:
+        await scrub_calls(connection, ids[:1])
+        kept = select(t.calls).where(t.caller == caller)
+        assert (await connection.execute(kept)).scalar_one() == count - 1
+        await scrub_calls(connection, ids[1:])
+        assert (await connection.execute(kept)).first() is None

@@ -1,4 +1,5 @@
-"""surveys: what an answer is about, who was asked and when, and what was decided for each call.
+"""surveys: what an answer is about, who was asked and when, and what was decided for each call;
+and how many calls there are of each caller.
 
 The sums of marks get a key more; they are made again by the engine's worker (`rollups.SHAPE`).
 
@@ -54,10 +55,17 @@ def upgrade() -> None:
     op.create_index("ix_survey_invitations_call", "survey_invitations", ["call"])
     op.create_index("ix_survey_invitations_at", "survey_invitations", ["at"])
     _marks("question", "scale", "flow", "queue", "agent", "product")
+    op.create_table(
+        "caller_totals",
+        sa.Column("caller", sa.String(), primary_key=True),
+        sa.Column("calls", sa.Integer(), server_default="0", nullable=False),
+    )
+    op.create_index("ix_caller_totals_calls_caller", "caller_totals", ["calls", "caller"])
 
 
 def downgrade() -> None:
     _marks("question", "scale", "flow", "queue", "agent")
+    op.drop_table("caller_totals")
     op.drop_table("survey_invitations")
     op.drop_table("survey_people")
     with op.batch_alter_table("survey_answers") as batch:
