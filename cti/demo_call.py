@@ -75,7 +75,7 @@ async def call_the_shop(
 ) -> Result:
     """Dial, listen, press (or `speak`), and hear the status of the demo's order."""
     result = Result()
-    voice = await _spoken(demo, WORDS) if speak else None
+    voice = await spoken(demo, WORDS) if speak else None
     sounds = await expected_sounds(demo)
     if speak:
         await _somebody_listens(demo, tell)
@@ -234,7 +234,7 @@ async def expected_files(demo: Demo, language: str = LANGUAGE) -> dict[str, tupl
         return files
 
 
-async def _spoken(demo: Demo, words: str) -> Samples:
+async def spoken(demo: Demo, words: str) -> Samples:
     """The caller's words in a voice that says none of our prompts."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"

@@ -186,7 +186,7 @@ async def order_demo(
             try:
                 shop, outbound = ShopStore(database), OutboundStore(database)
                 yield OrderDemo(
-                    demo, customers, receiver, callees, outbound, shop, await _token(database),
+                    demo, customers, receiver, callees, outbound, shop, await shop_token(database),
                     await _hello(demo),
                 )  # fmt: skip
             finally:
@@ -377,7 +377,7 @@ async def flow_files(demo: Demo, number: str, flows: Sequence[str]) -> dict[str,
     return made
 
 
-async def _token(database: AsyncEngine) -> str:
+async def shop_token(database: AsyncEngine) -> str:
     """A token for the shop's own system, as `santral user token create` makes one."""
     people = PeopleStore(database)
     passwords = Passwords()

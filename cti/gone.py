@@ -6,6 +6,11 @@ the same moment; of the others - the caller left while it was dead, or it died b
 to Asterisk and its last event - it is found here that they are over. What is written is the same
 whoever writes it: next place in the journal, Asterisk's time. So it may be written twice.
 
+Some calls leave no record: "Dangerous function DB write blocked" in half the calls of a soak with
+speech (Asterisk 22.10; probably those whose thread has connected to the recogniser, which inhibits
+escalations in it). So now and then the open calls are compared with Asterisk's channels, too: one
+that twice has none is over, at its last event.
+
 The record stays with Asterisk until all of a bucket's calls are known to be over, however long the
 database is away.
 """
@@ -18,6 +23,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import and_, or_, select
@@ -26,6 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.ami import actions
 from cti.ami.bridge import Bridge
+from cti.ami.events import CoreShowChannel
+from cti.ami.framing import Message
+from cti.ami.reading import typed
 from cti.db.models import calls
 from ivr import events
 from ivr.errors import JournalUnavailable, TelephonyFault
@@ -36,6 +45,7 @@ FORGET: Final = "Local/forget@santral-trace/n"
 EVERY: Final = 5.0  # seconds between two looks
 GRACE: Final = 3.0  # seconds that an engine which lives is given to write the end itself
 BUCKET: Final = 10  # seconds that share one: it is the time without its last digit
+COMPARED: Final = 15.0  # seconds between two times that open calls are compared with channels
 KEPT: Final = 20.0  # seconds that a bucket stays, so that nothing is put there while it goes
 # The last words after which a call ended at the hang-up, and why it did.
 HERE: Final = {"": "caller_hung_up", "hangup": "hangup", "apology": "failed"}
@@ -104,6 +114,8 @@ class Departures:
         self._bridge, self._database, self._journal = bridge, database, journal
         self._serving, self._clock = serving, clock
         self._over: OrderedDict[str, None] = OrderedDict()
+        self._compared = 0.0
+        self._lacking: set[str] = set()  # open calls that had no channel the last time
         self.ended = 0
 
     def on_entry(self, entry: Entry) -> None:
@@ -136,6 +148,35 @@ class Departures:
         for bucket in sorted({one.bucket for one in left} - unsettled):
             if self._clock() - BUCKET * (int(bucket) + 1) > KEPT:
                 await self._bridge.send(_forget(bucket))
+        if self._clock() - self._compared >= COMPARED:
+            self._compared = self._clock()
+            await self._compare()
+
+    async def _compare(self) -> None:
+        """End the open calls that have had no channel for a while."""
+        open_ = {call for call in await self._open_in_database() if not self._serving(call)}
+        if open_:
+            reply = await self._bridge.send(actions.CoreShowChannels())
+            open_ -= {_call_of(item, self._clock()) for item in reply.items}
+        for call in sorted(open_ & self._lacking):
+            try:
+                history = await self._journal.history(call)
+            except JournalUnavailable:
+                return
+            handed_on = bool(history) and isinstance(history[-1].event, events.Transferred)
+            await self._end(Gone(call, 0.0, 0, "queue" if handed_on else "", ""))
+        self._lacking = open_
+
+    async def _open_in_database(self) -> set[str]:
+        """Some of those that began a while ago and have no end there; none when it is away."""
+        before = datetime.fromtimestamp(self._clock() - COMPARED, UTC)
+        statement = select(calls.c.id).where(calls.c.why == "", calls.c.started_at < before)
+        newest = statement.order_by(calls.c.started_at.desc()).limit(MOST_ASKED)
+        try:
+            async with asyncio.timeout(DEADLINE), self._database.connect() as connection:
+                return set(await connection.scalars(newest))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return set()
 
     async def _settle(self, left: Sequence[Gone]) -> set[str]:
         """End those of them that are open; the buckets of which something is not known yet."""
@@ -191,6 +232,11 @@ class Departures:
         self._over[call] = None
         if len(self._over) > MOST_KNOWN:
             self._over.popitem(last=False)
+
+
+def _call_of(item: Message, now: float) -> str:
+    event = typed(item, now)
+    return event.channel.call if isinstance(event, CoreShowChannel) else ""
 
 
 def _forget(bucket: str) -> actions.Originate:

@@ -56,6 +56,10 @@ class Call(Leg):
     def quiet(self, value: bool) -> None:
         self._stream.talker.quiet = value
 
+    def deafen(self) -> None:
+        """Hear nothing from now on: `heard` and `keys` stay empty."""
+        self._ua.pump.deafen(self._stream)
+
     async def play(self, sound: Sound, *, wait: bool = True, forever: bool = False) -> bool:
         """Speak: after what is already being played; silence follows.
 

@@ -36,6 +36,7 @@ class Stream:
         # Asterisk hears no key after a stream's timestamps wrap (res_rtp_asterisk.c compares them
         # as plain numbers), so they begin in the lower half: 74 hours to the wrap.
         self.talker = Talker(random.getrandbits(32), random.getrandbits(16), random.getrandbits(31))
+        self.deaf = False
         self._receive = self._socket.recv
         self._send_now = self._socket.send
         self.remote: tuple[str, int] | None = None
@@ -57,6 +58,8 @@ class Stream:
 
     def receive(self, now: float, *, everything: bool) -> None:
         """Take one waiting packet, or every one."""
+        if self.deaf:
+            return
         try:
             self.ear.hear(now - self.epoch, self._receive(2048))
             while everything:
@@ -69,6 +72,10 @@ class Stream:
             self._send_now(packet)
         except OSError:
             pass  # nobody listens there (yet, or any more), or the buffer is full: RTP may be lost
+
+    def shrink(self) -> None:
+        """Let the kernel keep as little of what arrives as it can."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -97,12 +104,19 @@ class Pump:
             self._start, self._count = loop.time(), 0
             self._timer = loop.call_at(self._start, self._run, loop)
 
+    def deafen(self, stream: Stream) -> None:
+        """Never take what arrives for it: the kernel drops that, which costs next to nothing."""
+        stream.deaf = True
+        stream.shrink()
+        self._selector.unregister(stream)
+
     def remove(self, stream: Stream) -> None:
         """Serve it no more, after taking what has already arrived."""
         for part in self._parts:
             if stream in part:
                 del part[stream]
-                self._selector.unregister(stream)
+                if not stream.deaf:
+                    self._selector.unregister(stream)
                 stream.receive(asyncio.get_running_loop().time(), everything=True)
 
     def close(self) -> None:

@@ -117,6 +117,7 @@ class Phone:
         ring_for: float = 30.0,
         wait: bool = True,
         quiet: bool = False,
+        deaf: bool = False,
         caller: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> OutgoingCall:
@@ -125,11 +126,14 @@ class Phone:
         With `wait` it returns when the call is answered or has failed (`call.answered_at`,
         `call.code`, `call.reason`); without an answer within `ring_for` seconds it is cancelled.
         Without `wait` it returns at once and the call goes on by itself. `quiet` sends no RTP but
-        keys and what is played; `caller` is who we say we are (an Asterisk
+        keys and what is played, `deaf` never looks at what is heard (calls that only load need
+        neither); `caller` is who we say we are (an Asterisk
         that asks for passwords knows an account by it), `headers` go into the INVITE.
         """
         call = OutgoingCall(self._ua, target, caller or self._ua.user, headers or {})
         call.quiet = quiet
+        if deaf:
+            call.deafen()
         self._keep(call, call.tag)
         self._background(call.invite())
         if wait:

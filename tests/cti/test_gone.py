@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from cti.gone import Gone, ending, read_gone
+import pytest
+from sqlalchemy import insert
+
+from cti.ami import actions
+from cti.ami.framing import Message
+from cti.ami.protocol import Reply
+from cti.db.engine import open_engine
+from cti.db.migrate import upgrade
+from cti.db.models import calls
+from cti.gone import COMPARED, Departures, Gone, ending, read_gone
 from ivr import events
 from ivr.events import Entry
 
@@ -76,3 +86,63 @@ def test_asterisks_record_is_read() -> None:
 )  # fmt: skip
 def test_what_is_no_record_of_ours_is_left_alone(key: str, value: str) -> None:
     assert read_gone(key, value) is None
+
+
+class Asterisk:
+    """Has no record of anybody, and these calls' channels."""
+
+    connected = True
+
+    def __init__(self, *there: str) -> None:
+        self.there = there
+
+    async def send(self, action: actions.Action) -> Reply:
+        told = [
+            ("Event", "CoreShowChannel"), ("Channel", "PJSIP/x-1"), ("Uniqueid", "1.1"),
+            ("Linkedid", "1.1"),
+        ]  # fmt: skip
+        items = [Message([*told, ("ChanVariable", f"SANTRAL_CALL={call}")]) for call in self.there]
+        shown = tuple(items) if isinstance(action, actions.CoreShowChannels) else ()
+        return Reply(Message([("Response", "Success")]), shown)
+
+
+class Books:
+    """A journal of calls that all began, and stopped in the middle."""
+
+    def __init__(self) -> None:
+        self.written: list[Entry] = []
+
+    async def history(self, call: str) -> list[Entry]:
+        return [*history()]
+
+    def write(self, entry: Entry) -> None:
+        self.written.append(entry)
+
+    async def durable(self, call: str) -> None:
+        pass
+
+
+async def test_an_open_call_that_twice_has_no_channel_is_over(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/db")
+    await upgrade(engine)
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        for call, ago in (("lost", 60), ("talking", 60), ("ours", 60), ("fresh", 1)):
+            begun = now - timedelta(seconds=ago)
+            await connection.execute(
+                insert(calls).values(id=call, started_at=begun, changed_at=begun, flow="small")
+            )
+    clock, books = [now.timestamp()], Books()
+    departures = Departures(
+        Asterisk("talking"), engine, books, lambda call: call == "ours",  # type: ignore[arg-type]
+        clock=lambda: clock[0],
+    )  # fmt: skip
+    await departures.look()
+    assert not books.written
+    await departures.look()  # too soon: nothing is compared
+    assert not books.written
+    clock[0] += COMPARED
+    await departures.look()
+    await engine.dispose()
+    assert [one.call for one in books.written] == ["lost"]
+    assert isinstance(books.written[0].event, events.CallEnded)
