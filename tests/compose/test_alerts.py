@@ -15,7 +15,7 @@ import yaml
 
 from cti.asterisk.prefix import Recipe, unpacked
 from cti.health.counts import Counts, LoopLag
-from cti.health.exposition import exposition
+from cti.health.exposition import DIALLER, exposition
 from cti.health.readiness import Reason
 from cti.settings import CHECKOUT, Settings
 from ivr.errors import CannotInstall
@@ -87,6 +87,25 @@ def test_the_dashboard_is_made_of_what_the_engine_tells() -> None:
     for expression in asked:
         assert used(expression), expression
         assert used(expression) <= told(), expression
+
+
+def test_the_dashboard_shows_the_dialler_and_the_tasks() -> None:
+    text = (FOLDER / "dashboard.json").read_text()
+    counters = {f"santral_dialler_{what}_total" for what, _, _ in DIALLER}
+    assert {"santral_tasks", "santral_dialler_attempts", *counters} <= used(text)
+
+
+async def test_what_the_dashboard_sums_by_is_a_label_of_that_metric() -> None:
+    counts = Counts()
+    for what, label, _ in DIALLER:
+        counts.on_dialler(what, f"some {label}")
+    page = exposition(counts, LoopLag(), [Reason("loop", True, "")], STATUS).decode()
+    panels = json.loads((FOLDER / "dashboard.json").read_text())["panels"]
+    for target in (target for panel in panels for target in panel["targets"]):
+        for label, metric in re.findall(
+            r"by \((\w+)\) \(\w+\((santral_dialler_\w+)", target["expr"]
+        ):
+            assert f"{metric}{{{label}=" in page, target["expr"]
 
 
 @pytest.fixture(scope="module")
