@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -82,6 +82,7 @@ class Report:
 
     kills: int = 0
     killed_by_plan: dict[str, int] = field(default_factory=dict)
+    never: list[str] = field(default_factory=list)  # places that nobody came by
     kills_of_everything: int = 0
     calls: int = 0
     to_people: int = 0  # the dialplan gave up on the engine: an apology, and the fallback queue
@@ -102,7 +103,8 @@ class Report:
         wrong = sum(n for name, n in found.items() if name not in {"resumed", "torn_lines"})
         median = self.waits.to_dict("wait")["wait_median"]
         away = self.unanswered or self.to_people or self.left_channels
-        return not (wrong or away) and median <= 1.0
+        passed_by = self.never and self.kills >= 3 * len(places())
+        return not (wrong or away or passed_by) and median <= 1.0
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -115,23 +117,40 @@ class Report:
             "measured": len(self.waits.values),
             "seconds": round(self.seconds), "load": round(os.getloadavg()[1], 1),
             "places": dict(sorted(self.killed_by_plan.items())),
-            "incomplete": self.incomplete, "astray": self.astray,
+            "never": self.never, "incomplete": self.incomplete, "astray": self.astray,
             "unheard": self.unheard,
         }  # fmt: skip
 
 
-def plans(chance: random.Random, only: Sequence[str] = ()) -> Iterator[str]:
-    """Every place there is to die at (or those of some names), in any order, again and again."""
-    places = [f"{step}:{when}" for step in STEPS for when in ("before", "after")]
-    places += [f"{step}:during" for step in SPOKEN]
-    places += [f"{stage}:{when}" for stage in (*STAGES, *EFFECTS) for when in ("before", "after")]
-    places += ["write:during", "migration:after", "migration:after"]
-    places = [place for place in places if not only or place.partition(":")[0] in only]
-    while True:
-        chance.shuffle(places)
-        for place in places:
-            most = {"migration:after": 12, "append:before": 9, "append:after": 9}.get(place, 2)
-            yield f"{place}:{chance.randint(1, most)}"
+def places(only: Sequence[str] = ()) -> dict[str, int]:
+    """Every place there is to die at (or those of some names), and the most times that it is come
+    by before."""
+    every = [f"{step}:{when}" for step in STEPS for when in ("before", "after")]
+    every += [f"{step}:during" for step in SPOKEN]
+    every += [f"{stage}:{when}" for stage in (*STAGES, *EFFECTS) for when in ("before", "after")]
+    every += ["write:during", "migration:after"]
+    most = {"append:before": 9, "append:after": 9}
+    return {one: most.get(one, 2) for one in every if not only or one.partition(":")[0] in only}
+
+
+class Plans:
+    """Where to die next: where it was died least often."""
+
+    def __init__(self, chance: random.Random, only: Sequence[str]) -> None:
+        self._chance, self._most = chance, places(only)
+        self._tried: Counter[str] = Counter()
+
+    def next(self, died: Mapping[str, int]) -> tuple[str, bool]:
+        """A plan, and whether nobody has come by its place yet although it was tried."""
+        least = min(died.get(one, 0) + self._tried[one] / 10 for one in self._most)
+        rare = [one for one in self._most if died.get(one, 0) + self._tried[one] / 10 == least]
+        place = self._chance.choice(rare)
+        seldom = self._tried[place] > 0 and not died.get(place)
+        self._tried[place] += 1
+        # A migration's first statements only look whether it is due.
+        first, last = (4, 9) if place == "migration:after" else (1, self._most[place])
+        number = first if seldom else self._chance.randint(first, last)
+        return f"{place}:{number}", seldom
 
 
 class Campaign:
@@ -181,22 +200,29 @@ class Campaign:
         chance, engine = random.Random(self.seed), self.demo.engine
         folder = self.demo.settings.state / "mortal"
         folder.mkdir(exist_ok=True)
-        schedule = plans(chance, self.only)
+        schedule = Plans(chance, self.only)
         until = self._began + self.seconds
         while self.report.kills < self.kills and time.monotonic() < until:
-            (folder / "new").write_text(next(schedule))
+            plan, seldom = schedule.next(self._died())
+            (folder / "new").write_text(plan)
             (folder / "new").rename(folder / "next")
-            await self._kill_one(chance)
+            await self._kill_one(chance, PATIENCE * (2 if seldom else 1))
             self._progress()
         (folder / "next").unlink(missing_ok=True)
-        died = (folder / "died").read_text().split("\n") if (folder / "died").exists() else []
-        places = [line.split()[1].rpartition(":")[0] for line in died if line]
-        self.report.killed_by_plan = dict(Counter(places))
-        others = self.report.kills - len(places) - self.report.kills_of_everything
+        died = self._died()
+        self.report.killed_by_plan = dict(died)
+        self.report.never = sorted(set(places(self.only)) - set(died))
+        others = self.report.kills - died.total() - self.report.kills_of_everything
         self.report.killed_by_plan["any moment"] = others
         self.deaths += [moment for _, moment in engine.deaths]
 
-    async def _kill_one(self, chance: random.Random) -> None:
+    def _died(self) -> Counter[str]:
+        """How often the engine has died at each place."""
+        file = self.demo.settings.state / "mortal" / "died"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return Counter(line.split()[1].rpartition(":")[0] for line in lines)
+
+    async def _kill_one(self, chance: random.Random, patience: float) -> None:
         """Let the engine die by its plan; where it does not come by that, at any moment."""
         engine, report = self.demo.engine, self.report
         before, dead = len(engine.returns), len(engine.deaths)
@@ -210,7 +236,7 @@ class Campaign:
             report.kills_of_everything += 1
             return
         with contextlib.suppress(TimeoutError):
-            await engine.returned(before + 1, PATIENCE * chance.uniform(0.7, 1.0))
+            await engine.returned(before + 1, patience * chance.uniform(0.7, 1.0))
         if len(engine.deaths) == dead:
             engine.kill_worker()
         await engine.returned(before + 1, 120.0)

@@ -222,7 +222,7 @@ def _arm_migrations(death: Death) -> None:
 
 
 def with_made_up_migrations(folder: Path) -> None:
-    """Let Alembic find those in `folder` as well."""
+    """Let Alembic find those in `folder` as well, and whoever asks whether there are any."""
     from cti.db import migrate
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,6 +235,7 @@ def with_made_up_migrations(folder: Path) -> None:
         return config
 
     migrate.configuration = configuration
+    migrate.newest = functools.partial(migrate.newest, folder)
 
 
 def make_up_migration(folder: Path) -> None:

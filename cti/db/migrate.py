@@ -48,11 +48,13 @@ def revisions() -> list[str]:
     return [revision.revision for revision in script.walk_revisions()][::-1]
 
 
-def newest() -> str | None:
-    """The revision that no other follows, read from the files; None when it is not just one."""
+def newest(*also: Path) -> str | None:
+    """The revision that no other follows, read from the files (in the folders `also`, too); None
+    when it is not just one."""
     known: set[str] = set()
     followed: set[str] = set()
-    for file in (SCRIPTS / "versions").glob("*.py"):
+    files = (file for folder in (SCRIPTS / "versions", *also) for file in folder.glob("*.py"))
+    for file in files:
         for name, revision in _REVISION.findall(file.read_text("utf-8")):
             (known if name == "revision" else followed).add(revision)
     heads = known - followed
