@@ -40,7 +40,7 @@ from bench.crash_check import (
     went_astray,
     whole,
 )
-from bench.mortal import STAGES
+from bench.mortal import AT_THE_START, STAGES
 from bench.other_machine import other_machine, posted
 from bench.questions import question
 from cti.db.engine import open_engine
@@ -57,7 +57,7 @@ from ivr.prompts.opening import PromptSettings, open_prompts
 
 LONGEST_CALL: Final = 400.0
 DRAINED_WITHIN: Final = 60  # seconds
-PATIENCE: Final = 9.0  # seconds that an engine is given to come by the place of its death
+PATIENCE: Final = 20.0  # seconds that an engine is given at most to come by the place of its death
 STEPS: Final = ("welcome", "main", "ask_number", "find", "count", "post", "event", "tell", "bye")
 SPOKEN: Final = ("welcome", "main", "ask_number", "tell")
 EFFECTS: Final = ("update", "http", "notify")
@@ -130,6 +130,7 @@ def places(only: Sequence[str] = ()) -> dict[str, int]:
     every += [f"{stage}:{when}" for stage in (*STAGES, *EFFECTS) for when in ("before", "after")]
     every += ["write:during", "migration:after"]
     most = {"append:before": 9, "append:after": 9}
+    most |= {one: 1 for one in every if one.partition(":")[0] in AT_THE_START}
     return {one: most.get(one, 2) for one in every if not only or one.partition(":")[0] in only}
 
 
@@ -206,7 +207,7 @@ class Campaign:
             plan, seldom = schedule.next(self._died())
             (folder / "new").write_text(plan)
             (folder / "new").rename(folder / "next")
-            await self._kill_one(chance, PATIENCE * (2 if seldom else 1))
+            await self._kill_one(chance, PATIENCE * (1.5 if seldom else 1))
             self._progress()
         (folder / "next").unlink(missing_ok=True)
         died = self._died()
@@ -236,7 +237,7 @@ class Campaign:
             report.kills_of_everything += 1
             return
         with contextlib.suppress(TimeoutError):
-            await engine.returned(before + 1, patience * chance.uniform(0.7, 1.0))
+            await engine.returned(before + 1, patience * chance.uniform(0.5, 1.0))
         if len(engine.deaths) == dead:
             engine.kill_worker()
         await engine.returned(before + 1, 120.0)

@@ -60,7 +60,8 @@ REVISION: Final = '''"""A migration that the kill campaign made up."""
 
 from alembic import op
 
-revision, down_revision = "{name}", "{before}"
+revision = "{name}"
+down_revision = "{before}"
 branch_labels = depends_on = None
 
 
