@@ -131,7 +131,8 @@ def places(only: Sequence[str] = ()) -> dict[str, int]:
     every += ["write:during", "migration:after"]
     most = {"append:before": 9, "append:after": 9}
     most |= {one: 1 for one in every if one.partition(":")[0] in AT_THE_START}
-    return {one: most.get(one, 2) for one in every if not only or one.partition(":")[0] in only}
+    wanted = [one for one in every if not only or {one, one.partition(":")[0]} & {*only}]
+    return {one: most.get(one, 2) for one in wanted}
 
 
 class Plans:
@@ -410,7 +411,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="at each N-th kill the keeper and all processes die at once; the next start imports "
         "everything, and must not take longer than the dialplan's tries",
     )
-    parser.add_argument("--only", nargs="*", default=[], help="places to die at: main, sync, ...")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="places to die at: main, sync:after, ..."
+    )
     parser.add_argument("--seed", type=int, default=1, help="another order of places (1)")
     parser.add_argument("--keep", type=Path, help="a folder for what a bad run leaves")
     parser.add_argument("--json", action="store_true")

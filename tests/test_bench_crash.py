@@ -26,6 +26,10 @@ def test_every_place_has_its_turn_before_any_has_its_second() -> None:
         assert died == dict.fromkeys(every, turn)
 
 
+def test_places_can_be_chosen() -> None:
+    assert [*places(["find", "main:during"])] == ["find:before", "find:after", "main:during"]
+
+
 def test_a_place_that_nobody_came_by_is_tried_again_and_longer() -> None:
     plans = Plans(random.Random(1), ["sync"])
     assert {plans.next({})[0].rpartition(":")[0] for _ in range(2)} == {"sync:before", "sync:after"}
