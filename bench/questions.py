@@ -20,7 +20,9 @@ EVERY: Final = 0.1  # seconds of new sound before it is looked at again
 KNOWN_BY: Final = (0.5, 0.75)  # the part of a prompt by whose end it is known
 LIKELY: Final = 0.75  # correlation of the chunk from which the whole is compared
 LEAST: Final = 0.45  # of the prompt has to have been heard then
-OVERLAP: Final = CHUNK / TELEPHONE_RATE + EVERY
+# A tape places sound by its timestamps, which may lag behind the call's clock (tape.py, _TRUST).
+LATE: Final = 2.0
+OVERLAP: Final = CHUNK / TELEPHONE_RATE + EVERY + LATE
 
 
 def question(prompts: Mapping[str, Prompt], after: float) -> Callable[[Call], str | None]:

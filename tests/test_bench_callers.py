@@ -18,15 +18,17 @@ from ivr.events import Entry, Event
 class Line:
     """What is heard so far."""
 
-    def __init__(self, heard: Samples) -> None:
-        self.whole, self.seconds, self.over = heard, 0.0, False
+    def __init__(self, heard: Samples, lag: float = 0.0) -> None:
+        self.whole, self.seconds, self.over, self.lag = heard, 0.0, False, lag
 
     def clock(self) -> float:
         return self.seconds
 
     @property
     def heard(self) -> Samples:
-        return self.whole[: int(self.seconds * TELEPHONE_RATE)]
+        """With silence up to now, where the tape lags."""
+        late = self.whole[: int(max(0.0, self.seconds - self.lag) * TELEPHONE_RATE)]
+        return np.pad(late, (0, int(self.seconds * TELEPHONE_RATE) - len(late)))
 
 
 def noise(seed: int, seconds: float = 1.5) -> Samples:
@@ -40,9 +42,11 @@ ONE, TWO = noise(1), noise(2)
 ASKED = {"one": Prompt(ONE), "two": Prompt(TWO)}
 
 
-def listen(heard: Samples, after: float = 0.0, step: float = 0.05) -> list[tuple[str, float]]:
+def listen(
+    heard: Samples, after: float = 0.0, step: float = 0.05, lag: float = 0.0
+) -> list[tuple[str, float]]:
     """Everything that a caller takes for a question, and when; they press for 0.14 s each time."""
-    line, found = Line(heard), []
+    line, found = Line(heard, lag), []
     line.seconds, look = after, question(ASKED, after)
     while line.seconds < len(heard) / TELEPHONE_RATE:
         if name := look(cast("Call", line)):
@@ -64,6 +68,11 @@ def test_each_question_is_known_once_and_before_it_ends() -> None:
 def test_a_caller_who_looks_seldom_still_hears_everything() -> None:
     heard = np.concatenate([SILENCE, ONE, SILENCE, TWO, SILENCE])
     assert [name for name, _ in listen(heard, step=0.7)] == ["one", "two"]
+
+
+def test_a_caller_whose_tape_lags_behind_is_not_deaf() -> None:
+    heard = np.concatenate([SILENCE, ONE, SILENCE, TWO, SILENCE])
+    assert [name for name, _ in listen(heard, lag=0.45)] == ["one", "two"]
 
 
 def test_what_was_cut_short_or_began_before_is_no_question() -> None:
