@@ -213,6 +213,7 @@ def whole_weeks(period: Period) -> tuple[date, int]:
     return monday, count
 
 
+@lru_cache(maxsize=64)
 def days_off(country: str, year: int) -> Mapping[date, str]:
     """Public holidays. `BadInput` for a country that the library does not know."""
     try:
