@@ -30,10 +30,12 @@ AREAS: Final = (
     "running",
     "testing",
 )
+# Started by every demo, each in processes that load anew: they do not load the other commands.
+ALONE: Final = frozenset({"demo", "engine"})
 ABOUT: Final = "Santral: call flows in YAML, screen pops and order calls, on Asterisk."
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(areas: Sequence[str] = AREAS) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="santral",
         description=ABOUT,
@@ -41,13 +43,15 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for area in AREAS:
+    for area in areas:
         import_module(f"cti.commands.{area}").add_commands(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parsed = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    areas = given[:1] if given and given[0] in ALONE else AREAS
+    parsed = build_parser(areas).parse_args(given)
     try:
         code: int = parsed.run(parsed)
     except SantralError as error:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
-from cti import demo_history
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from cti.asterisk import (
     Account,
     Asterisk,
@@ -33,9 +34,9 @@ from cti.asterisk.ports import are_free
 from cti.db.engine import open_engine
 from cti.db.migrate import upgrade
 from cti.demo_desk import seed_desk
+from cti.demo_marks import is_there, was_removed
 from cti.demo_shop import CALLER, CALLER_NAME, seed_shop
 from cti.engine_process import EngineProcess
-from cti.reports.rollups import Rollups
 from cti.settings import Settings
 from ivr.errors import AsteriskDown, BadInput, EngineDown
 
@@ -166,13 +167,37 @@ async def demo_running(
             accounts=(account,), queues=(), sounds=settings.announcements,
             trunks=tuple(trunks),
         )  # fmt: skip
-        progress("starting the engine (the first time it makes the prompts) ...")
+        made = any((settings.prompts / "sounds").glob("*"))
+        makes = "" if made else " (the first time it makes the prompts)"
+        progress(f"starting Asterisk and the engine{makes} ...")
         environment = engine_environment(settings, espeak)
-        async with (
-            EngineProcess(environment, home / "engine.log", engine_module) as engine,
-            Asterisk(installation, instance) as asterisk,
-        ):
+        engine = EngineProcess(environment, home / "engine.log", engine_module)
+        asterisk = Asterisk(installation, instance)
+        async with _side_by_side(engine, asterisk):
             yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program), passwords)
+
+
+@contextlib.asynccontextmanager
+async def _side_by_side(engine: EngineProcess, asterisk: Asterisk) -> AsyncIterator[None]:
+    """Both up, started at the same time; Asterisk ends first, so that its calls are over then.
+
+    The engine writes its part of Asterisk's configuration once it has reached the manager, so after
+    Asterisk has been written and has booted, whichever is up first.
+    """
+    starting = [asyncio.ensure_future(one.start()) for one in (asterisk, engine)]
+    try:
+        try:
+            await asyncio.gather(*starting)
+        finally:
+            for one in starting:
+                one.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+        yield
+    finally:
+        try:
+            await asterisk.stop()
+        finally:
+            await engine.stop()
 
 
 def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
@@ -219,16 +244,24 @@ async def _open_shop(settings: Settings, history: Progress | None) -> dict[str, 
     try:
         await upgrade(database)
         await seed_shop(database)
-        wanted = history is not None and not await demo_history.was_removed(database)
-        if history is not None and wanted and not await demo_history.is_there(database):
-            history("making thirty days of calls for the reports (once) ...")
-            scale = demo_history.Scale(zone=settings.time_zone)
-            today = demo_history.until_now(zone=settings.time_zone)
-            await demo_history.write(database, scale, today)
-            await Rollups(database, zone=settings.time_zone).rebuild()
+        if history is not None:
+            await _write_history(database, settings, history)
         return await seed_desk(database, settings.scenarios)
     finally:
         await database.dispose()
+
+
+async def _write_history(database: AsyncEngine, settings: Settings, progress: Progress) -> None:
+    """Once, and not again after somebody has had enough of it."""
+    if await was_removed(database) or await is_there(database):
+        return
+    from cti import demo_history
+    from cti.reports.rollups import Rollups
+
+    progress("making thirty days of calls for the reports (once) ...")
+    scale = demo_history.Scale(zone=settings.time_zone)
+    await demo_history.write(database, scale, demo_history.until_now(zone=settings.time_zone))
+    await Rollups(database, zone=settings.time_zone).rebuild()
 
 
 def _kept(home: Path) -> Kept:

@@ -8,10 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cti.accounts import Passwords, fresh_password
 from cti.db.store.people import PeopleStore
-from cti.queues import Queues, load_queues
-from cti.roster import FILE, queue_rows
 
 # login, name, role, queues, skills
 PEOPLE: Final[Sequence[tuple[str, str, str, Sequence[str], Mapping[str, int]]]] = (
@@ -28,6 +25,11 @@ async def seed_desk(engine: AsyncEngine, scenarios: Path) -> dict[str, str]:
     people = PeopleStore(engine)
     if await people.count():
         return {}
+    # Only the first start waits for these to load.
+    from cti.accounts import Passwords, fresh_password
+    from cti.queues import Queues, load_queues
+    from cti.roster import FILE, queue_rows
+
     path = scenarios / FILE
     queues = load_queues(path) if path.is_file() else Queues.model_construct(queues={})
     await people.know_queues(queue_rows(queues))

@@ -16,7 +16,7 @@ from time import time as time_now
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.db.engine import BEGIN
@@ -31,12 +31,14 @@ from cti.db.models import (
     rollup_state,
     survey_answers,
 )
+from cti.demo_marks import MARK as MARK
+from cti.demo_marks import REMOVED
+from cti.demo_marks import is_there as is_there
+from cti.demo_marks import was_removed as was_removed
 from cti.journal.line import Row
 from cti.journal.tables import JournalTables
 from cti.reports.facts import quarter
 
-MARK: Final = "demo-"
-REMOVED: Final = "demo_removed"  # in `rollup_state`
 QUEUE: Final = "support"
 NAMES: Final = ("ayse", "burak", "ceren", "deniz")
 # How busy each hour of the day is, and each day of the week (Monday first).
@@ -397,20 +399,6 @@ async def write(
         if progress:
             progress(number, scale.days)
     return count
-
-
-async def is_there(engine: AsyncEngine, mark: str = MARK) -> bool:
-    """Whether the database holds demo history."""
-    asked = select(calls.c.id).where(calls.c.id.startswith(mark, autoescape=True)).limit(1)
-    async with engine.connect() as connection:
-        return (await connection.execute(asked)).first() is not None
-
-
-async def was_removed(engine: AsyncEngine) -> bool:
-    """Whether somebody has had enough of it: the demo does not make it again."""
-    asked = select(rollup_state.c.upto).where(rollup_state.c.name == REMOVED)
-    async with engine.connect() as connection:
-        return (await connection.execute(asked)).first() is not None
 
 
 async def remove(engine: AsyncEngine, mark: str = MARK) -> int:

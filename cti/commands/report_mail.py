@@ -8,15 +8,17 @@ import sys
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.reports.mails import NAME, Mails, all_due, load_mails, next_due
 from cti.reports.postman import Postman
 from cti.reports.worker import Mailing
 from cti.settings import Settings
 from ivr.errors import BadInput
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 async def run_mail(arguments: argparse.Namespace, engine: AsyncEngine, settings: Settings) -> int:

@@ -8,13 +8,14 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
-
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.commands.insight import add_insight, run_search, run_staffing
 from cti.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 EXAMPLES: Final = """examples:
   santral report calls                              the last seven days, by day
