@@ -126,7 +126,7 @@ async def serving_api(engine: AsyncEngine, spool: Path, **services: Any) -> Asyn
 async def _serving(api: Api) -> AsyncIterator[Shop]:
     app = web.Application(middlewares=(by_token,))
     app.add_subapp("/api/v1/", build_api(api))
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.5)  # a body left unread is not waited for
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
     await site.start()
