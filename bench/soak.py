@@ -150,8 +150,8 @@ class Wanted:
     rate: float
     fault_every: float
     kill_every: int = KILL_EVERY
-    processes: int = 2
-    by_ear: float = 0.03
+    processes: int = 3
+    by_ear: float = 0.01
     network: bool = False
     keep: Path | None = None
 
@@ -267,7 +267,7 @@ class Soak:
     async def _settle(self, idle: Sample) -> None:
         """Everything that calls took has to be given back."""
         report, last = self.report, idle
-        for _ in range(SETTLE):
+        for second in range(SETTLE):
             await asyncio.sleep(1)
             try:
                 last = await self._sample()
@@ -280,6 +280,9 @@ class Soak:
             told = last.engine_tasks >= 0
             if told and not (report.left_channels or report.left_fds or report.left_tasks):
                 break
+            if second % 15 == 14:
+                progress(f"left: {report.left_channels} channels, {report.left_fds} files, "
+                         f"{report.left_tasks} tasks")  # fmt: skip
         report.settled = last
 
     async def _ask_the_journal(self) -> None:
@@ -403,8 +406,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--kill-every", type=int, default=KILL_EVERY, help="faults, of which one kills the engine"
     )
-    parser.add_argument("--processes", type=int, default=2, help="of callers")
-    parser.add_argument("--by-ear", type=float, default=0.03, help="share of callers who listen")
+    parser.add_argument("--processes", type=int, default=3, help="of callers")
+    parser.add_argument("--by-ear", type=float, default=0.01, help="share of callers who listen")
     parser.add_argument("--report", type=Path, help="write everything here as JSON")
     parser.add_argument("--keep", type=Path, help="a folder for the engine's log and the journal")
     parsed = parser.parse_args(arguments)

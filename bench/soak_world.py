@@ -204,6 +204,7 @@ async def world(folder: Path, changes: Mapping[str, Any]) -> AsyncIterator[World
                 staying = [asyncio.create_task(desk.stay()) for desk in desks]
                 told = Told(desks=len(desks))
                 try:
+                    await asyncio.gather(*(asyncio.wait_for(d.open.wait(), 30) for d in desks))
                     yield World(demo, told, receiver, callees, phones, desks, seen, token)
                 finally:
                     for one in staying:
