@@ -1,18 +1,22 @@
 """The process that Asterisk's speech applications talk to: AEAP over a WebSocket on loopback.
 
-Started by `supervisor.py` as `python -m ivr.speech.listener`: settings as JSON in the first line of
-stdin; when stdin ends, it ends. It says on stdout, in lines of JSON, that it is ready and, every
-half second, that it is alive. It opens its socket only when a recogniser is warm: a connection that
-is accepted but not answered would hold Asterisk's channel for ever.
+Started by `supervisor.py` as `python -m ivr.speech.listener HANDLE` (`holding.py` has what for):
+settings as JSON in the first line of stdin; when stdin ends, it ends. On stdout it says, in lines of
+JSON, that it is ready and, every half second, that it lives. It opens its socket only when it has a
+warm recogniser: a connection accepted but not answered would hold Asterisk's channel for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from socket import SHUT_RDWR
 
 from aiohttp import WSMsgType, web
 
@@ -20,6 +24,7 @@ from ivr.errors import BadAeap, SantralError
 from ivr.logs import set_up
 from ivr.speech import aeap
 from ivr.speech.engines import SpeechSettings
+from ivr.speech.holding import Lender
 from ivr.speech.parent import die_with_parent, first_line
 from ivr.speech.pool import Pool
 from ivr.speech.session import Session
@@ -33,8 +38,9 @@ _CLOSE = 0.5  # seconds the other side has to say good-bye
 class Listener:
     """Serves AEAP at `/aeap`. Async context: the port is open inside it."""
 
-    def __init__(self, settings: SpeechSettings, pool: Pool) -> None:
+    def __init__(self, settings: SpeechSettings, pool: Pool, lender: Lender | None = None) -> None:
         self.settings = settings
+        self._lender = lender or Lender()
         self.port = 0
         self.calls = 0
         self._pool = pool
@@ -68,10 +74,24 @@ class Listener:
         await socket.prepare(request)
         self.calls += 1
         try:
-            await self._talk(socket)
+            with self._held(request):
+                await self._talk(socket)
         finally:
             self.calls -= 1
         return socket
+
+    @contextlib.contextmanager
+    def _held(self, request: web.Request) -> Iterator[None]:
+        """The connection is held by the supervisor, too; so it is we who have to end it."""
+        assert request.transport is not None
+        connection = request.transport.get_extra_info("socket")
+        number = self._lender.lend(connection.fileno())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+            self._lender.take_back(number)
 
     async def _talk(self, socket: web.WebSocketResponse) -> None:
         outgoing: asyncio.Queue[str | None] = asyncio.Queue()
@@ -101,12 +121,14 @@ async def _send(socket: web.WebSocketResponse, outgoing: asyncio.Queue[str | Non
     await socket.close()
 
 
-async def run(settings: SpeechSettings, say: asyncio.StreamWriter, stop: asyncio.Event) -> None:
+async def run(
+    settings: SpeechSettings, say: asyncio.StreamWriter, stop: asyncio.Event, lender: Lender
+) -> None:
     """Serve until `stop`. Raises `RecogniserFailed` or OSError when it cannot begin."""
     pool = Pool(settings)
     await pool.start()
     try:
-        async with Listener(settings, pool) as listener:
+        async with Listener(settings, pool, lender) as listener:
             news = {"port": listener.port, "pid": os.getpid()}
             while not stop.is_set():
                 beat = {"calls": listener.calls, "workers": pool.ready, "restarts": pool.restarts}
@@ -121,7 +143,7 @@ async def run(settings: SpeechSettings, say: asyncio.StreamWriter, stop: asyncio
         await pool.stop()
 
 
-async def serve(settings: SpeechSettings) -> None:
+async def serve(settings: SpeechSettings, lender: Lender) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
@@ -130,6 +152,7 @@ async def serve(settings: SpeechSettings) -> None:
     )
     say = asyncio.StreamWriter(pipe, protocol, None, loop)
     stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
 
     async def until_stdin_ends() -> None:
         await reader.read()
@@ -137,19 +160,20 @@ async def serve(settings: SpeechSettings) -> None:
 
     watching = asyncio.create_task(until_stdin_ends())
     try:
-        await run(settings, say, stop)
+        await run(settings, say, stop, lender)
     finally:
         watching.cancel()
 
 
 def main() -> int:
-    die_with_parent()
+    die_with_parent(signal.SIGTERM)
     set_up("info", os.environ.get("SANTRAL_LOG_FORMAT", "plain"))
     line = first_line()
     if not line:
         return 1
     try:
-        asyncio.run(serve(SpeechSettings.from_dict(json.loads(line))))
+        lender = Lender(int(sys.argv[1])) if len(sys.argv) > 1 else Lender()
+        asyncio.run(serve(SpeechSettings.from_dict(json.loads(line)), lender))
     except (SantralError, OSError) as error:
         log.error("the speech listener cannot serve: %s", error)
         return 1

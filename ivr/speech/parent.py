@@ -10,15 +10,17 @@ import sys
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def die_with_parent() -> None:
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to kill this process when its parent ends; where it cannot, do nothing.
+
+    With SIGTERM, which it has to take, a process ends what it has begun first.
 
     Called first thing in the child. Linux only; elsewhere the end of stdin is what ends us.
     """
     if not sys.platform.startswith("linux"):
         return
     before = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by)
     if os.getppid() != before:
         sys.exit(1)  # the parent was gone before we could ask
 

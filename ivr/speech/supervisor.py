@@ -4,8 +4,9 @@
         speech.ready  # questions may be spoken to
 
 A listener that dies is started again, after a wait that doubles up to `LONGEST_WAIT`; one that
-says nothing for `SILENCE` seconds hangs and is killed first. When this process dies, the kernel
-ends the listener, and that one's end ends its workers.
+says nothing for `SILENCE` seconds hangs and is killed first. What it was connected to is ended in
+order (`holding.py`). When this process dies, the kernel tells the listener to end, and that one's
+end ends its workers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from ivr.errors import RecogniserFailed
 from ivr.speech.engines import SpeechSettings
+from ivr.speech.holding import Holder
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class SpeechProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def alive(self) -> bool:
@@ -83,6 +86,7 @@ class SpeechProcess:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+        await asyncio.gather(*self._ending)
 
     async def wait_ready(self, timeout: float, *, restarts: int = 0) -> None:
         """Return once it is ready, having been restarted so often. Raises `RecogniserFailed`."""
@@ -109,9 +113,17 @@ class SpeechProcess:
 
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+        holder, pipe = Holder(), asyncio.subprocess.PIPE
+        handle = holder.theirs.fileno()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(*self._command, str(handle)), stdin=pipe, stdout=pipe, pass_fds=(handle,)
+            )
+        except BaseException:
+            await holder.let_go()
+            raise
+        finally:
+            holder.theirs.close()
         self._process = process
         try:
             assert process.stdin is not None
@@ -121,6 +133,9 @@ class SpeechProcess:
             await self._tell({})
             await _stop(process)
             self._process = None
+            ending = asyncio.create_task(holder.let_go())  # the next one need not wait for it
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         """Read its signs of life until it ends or gives none."""

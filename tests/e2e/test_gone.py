@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from cti.asterisk import free_ports
 from cti.db.engine import open_engine
 from cti.db.models import call_events
 from cti.demo import Demo
@@ -41,7 +42,7 @@ async def story(running: Demo) -> list[Entry]:
     """The only call's, once it has its end."""
     engine = open_engine(running.settings.journal_database)
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while True:
                 async with engine.connect() as connection:
                     found = await connection.execute(
@@ -73,6 +74,18 @@ async def test_who_leaves_while_no_engine_runs_has_left_when_they_left(tmp_path:
         end = ended_once(entries)
         assert (end.why, end.flow, end.step) == ("caller_hung_up", "order_line", "main")
         assert before - 0.01 <= entries[-1].at <= after
+
+
+async def test_who_was_asked_in_words_is_found_by_their_missing_channel(tmp_path: Path) -> None:
+    async with demo(tmp_path, speech_port=free_ports(1)[0]) as (running, sounds, phone):
+        call = await at_the_question(phone, sounds)
+        await running.engine.kill()
+        await leaves(running, call)
+        await running.engine.start()
+        end = ended_once(await story(running))
+        assert (end.why, end.flow, end.step) == ("caller_hung_up", "order_line", "main")
+        said = (tmp_path / "asterisk" / "log" / "messages.log").read_text()
+        assert "Dangerous function" not in said  # AstDB is not for threads that spoke AEAP
 
 
 @pytest.mark.postgres

@@ -36,7 +36,7 @@ async def demo(home: Path, **changes: Any) -> AsyncIterator[tuple[Demo, Sounds, 
     cache = state / "demo" / "prompts"
     try:
         async with demo_running(
-            state, print, home=home, prompt_cache=cache, speech_port=0, drain=1.0, **changes
+            state, print, home=home, prompt_cache=cache, drain=1.0, **{"speech_port": 0, **changes}
         ) as running:
             sounds = dict(await expected_sounds(running))
             account = running.account

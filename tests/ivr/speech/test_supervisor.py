@@ -54,6 +54,31 @@ async def test_one_that_cannot_start_is_tried_again_and_told() -> None:
         assert speech.restarts >= 1
 
 
+UPGRADE = (
+    b"GET /aeap HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: speech_to_text\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def test_who_was_connected_to_one_that_is_killed_sees_an_end_and_no_reset() -> None:
+    """With audio on the way that nobody will read; a thread of Asterisk's that writes must not
+    learn of it before the one that reads (see `holding.py`)."""
+    async with SpeechProcess(ONE) as speech:
+        await speech.wait_ready(30)
+        reader, writer = await asyncio.open_connection("127.0.0.1", speech.port)
+        writer.write(UPGRADE)
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        killed = psutil.Process(speech.pid)
+        killed.suspend()
+        writer.write(bytes(100_000))
+        await writer.drain()
+        killed.kill()
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""  # ConnectionResetError, were it left to the kernel
+        await speech.wait_ready(30, restarts=1)
+
+
 async def test_it_serves_asterisk_and_dies_with_the_process_that_started_it() -> None:
     """The real one, to the end: a parent that is killed tells nobody; the kernel does."""
     code = (
