@@ -1,9 +1,10 @@
 """The process that Asterisk's speech applications talk to: AEAP over a WebSocket on loopback.
 
 Started by `supervisor.py` as `python -m ivr.speech.listener HANDLE` (`holding.py` has what for):
-settings as JSON in the first line of stdin; when stdin ends, it ends. On stdout it says, in lines of
-JSON, that it is ready and, every half second, that it lives. It opens its socket only when it has a
-warm recogniser: a connection accepted but not answered would hold Asterisk's channel for ever.
+settings as JSON in the first line of stdin; when stdin ends, it ends. It says on stdout, in lines
+of JSON, that it is ready and, every half second, that it lives. It opens its socket only when it
+has a warm recogniser: a connection accepted and not answered would hold Asterisk's channel for
+ever.
 """
 
 from __future__ import annotations
