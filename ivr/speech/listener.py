@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from socket import SHUT_RDWR
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from ivr.errors import BadAeap, SantralError
 from ivr.logs import set_up
@@ -43,7 +43,7 @@ class Listener:
         self.settings = settings
         self._lender = lender or Lender()
         self.port = 0
-        self.calls = 0
+        self._sockets: set[web.WebSocketResponse] = set()
         self._pool = pool
         app = web.Application()
         app.router.add_get("/aeap", self._serve)
@@ -59,6 +59,9 @@ class Listener:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Say good-bye to everybody first: see `holding.py`."""
+        closing = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets]
+        await asyncio.gather(*closing, return_exceptions=True)
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -73,13 +76,18 @@ class Listener:
             max_msg_size=aeap.LONGEST * 4,
         )
         await socket.prepare(request)
-        self.calls += 1
+        self._sockets.add(socket)
         try:
             with self._held(request):
                 await self._talk(socket)
         finally:
-            self.calls -= 1
+            self._sockets.discard(socket)
         return socket
+
+    @property
+    def calls(self) -> int:
+        """How many are served now."""
+        return len(self._sockets)
 
     @contextlib.contextmanager
     def _held(self, request: web.Request) -> Iterator[None]:
