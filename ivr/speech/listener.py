@@ -75,13 +75,13 @@ class Listener:
             compress=False,
             max_msg_size=aeap.LONGEST * 4,
         )
-        await socket.prepare(request)
-        self._sockets.add(socket)
-        try:
-            with self._held(request):
+        with self._held(request):
+            await socket.prepare(request)
+            self._sockets.add(socket)
+            try:
                 await self._talk(socket)
-        finally:
-            self._sockets.discard(socket)
+            finally:
+                self._sockets.discard(socket)
         return socket
 
     @property

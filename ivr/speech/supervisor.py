@@ -29,6 +29,7 @@ COMMAND = (sys.executable, "-m", "ivr.speech.listener")
 SILENCE = 3.0  # seconds without a sign of life before it counts as hanging
 START = 150.0  # seconds to the first sign of life: large models are loaded before it
 LONGEST_WAIT = 10.0
+SECOND_LOOK = 0.2  # seconds, after that silence
 _STOP = 5.0
 _HEALTHY = 30.0
 
@@ -143,8 +144,7 @@ class SpeechProcess:
         patience = START
         while True:
             try:
-                async with asyncio.timeout(patience):
-                    line = await process.stdout.readline()
+                line = await self._sign_of_life(process.stdout, patience)
             except TimeoutError:
                 log.error("the speech listener hangs")
                 process.kill()
@@ -153,6 +153,18 @@ class SpeechProcess:
                 return
             await self._tell(json.loads(line))
             patience = self._silence
+
+    async def _sign_of_life(self, said: asyncio.StreamReader, patience: float) -> bytes:
+        """Its next line. Raises TimeoutError; but when it was we who stood still, what it said
+        meanwhile is there to be read."""
+        reading = asyncio.ensure_future(said.readline())
+        done, _ = await asyncio.wait((reading,), timeout=patience)
+        if not done:
+            done, _ = await asyncio.wait((reading,), timeout=SECOND_LOOK)
+        if not done:
+            reading.cancel()
+            raise TimeoutError
+        return reading.result()
 
     async def _tell(self, news: dict[str, Any]) -> None:
         async with self._changed:

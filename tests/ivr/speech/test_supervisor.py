@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -44,6 +45,16 @@ async def test_one_that_dies_or_hangs_is_replaced(strike: signal.Signals) -> Non
     assert not speech.alive
     assert speech.port == 0
     await gone([second])
+
+
+async def test_one_that_went_on_while_we_stood_still_is_left_alone() -> None:
+    async with SpeechProcess(ONE, FAKE, silence=0.5) as speech:
+        await speech.wait_ready(10)
+        first = speech.pid
+        for _ in range(3):
+            time.sleep(0.8)  # as when this process is stopped, or the machine is asleep
+            await asyncio.sleep(0.1)
+        assert (speech.pid, speech.restarts) == (first, 0)
 
 
 async def test_one_that_cannot_start_is_tried_again_and_told() -> None:
