@@ -44,7 +44,7 @@ class Said extends View {
         ${text.themes.map((theme) => html`<span class="tag">${name(theme)}</span> `)}
         ${text.tone ? html`<span class="tag">${t(text.tone > 0 ? "said.good" : "said.bad")}</span>` : nothing}
         ${this.rated ? text.answers.map((one) => html`<span class="tag">${one.question}: ${one.mark} / ${one.scale === "1-5" ? 5 : 10}${one.product ? ` (${one.product})` : nothing}</span> `) : nothing}
-        <blockquote lang=${lang()}>${text.text || t("said.no-text")}</blockquote>
+        <blockquote lang=${lang()}>${text.text || t("said.no_text")}</blockquote>
         ${this.rated ? html`<audio controls preload="none" src=${`/api/recordings/${text.recording}`} aria-label=${t("story.listen", { name: dateTime(text.at) })}></audio>` : nothing}</li>`)}</ul></section>`;
   }
 }
