@@ -169,35 +169,14 @@ async def demo_running(
         )  # fmt: skip
         made = any((settings.prompts / "sounds").glob("*"))
         makes = "" if made else " (the first time it makes the prompts)"
-        progress(f"starting Asterisk and the engine{makes} ...")
+        progress(f"starting the engine{makes} ...")
         environment = engine_environment(settings, espeak)
-        engine = EngineProcess(environment, home / "engine.log", engine_module)
-        asterisk = Asterisk(installation, instance)
-        async with _side_by_side(engine, asterisk):
+        # The engine first: it writes the queues and phones that Asterisk then boots with.
+        async with (
+            EngineProcess(environment, home / "engine.log", engine_module) as engine,
+            Asterisk(installation, instance) as asterisk,
+        ):
             yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program), passwords)
-
-
-@contextlib.asynccontextmanager
-async def _side_by_side(engine: EngineProcess, asterisk: Asterisk) -> AsyncIterator[None]:
-    """Both up, started at the same time; Asterisk ends first, so that its calls are over then.
-
-    The engine writes its part of Asterisk's configuration once it has reached the manager, so after
-    Asterisk has been written and has booted, whichever is up first.
-    """
-    starting = [asyncio.ensure_future(one.start()) for one in (asterisk, engine)]
-    try:
-        try:
-            await asyncio.gather(*starting)
-        finally:
-            for one in starting:
-                one.cancel()
-            await asyncio.gather(*starting, return_exceptions=True)
-        yield
-    finally:
-        try:
-            await asterisk.stop()
-        finally:
-            await engine.stop()
 
 
 def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
