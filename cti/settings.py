@@ -90,7 +90,7 @@ class Settings(BaseModel):
         "", description="Networks behind the same NAT, as 10.0.0.0/8; they see our own address."
     )
     telephony: Path | None = Field(
-        None, description="Phones, trunks and numbers outside: docs/operations-telephony.md."
+        None, description="Phones, trunks and numbers outside: docs/operations.md, Trunks."
     )
     asterisk_etc: Path | None = Field(
         None, description="Asterisk's configuration: queues and phones are written there."
