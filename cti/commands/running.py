@@ -37,6 +37,10 @@ DOCTOR: Final = """examples:
 
 Exit 0: nothing is wrong (warnings aside). Exit 1: something is.
 """
+SETTINGS: Final = """examples:
+  santral settings            each with its default, as Markdown
+  santral settings --write    docs/settings.md anew, after a change of cti/settings.py
+"""
 MARKS: Final = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}
 
 
@@ -84,7 +88,12 @@ def add_commands(commands: Any) -> None:
     )
     doctor.add_argument("--json", action="store_true", help="as data")
     doctor.set_defaults(run=run_doctor)
-    page = commands.add_parser("settings", help="every setting, as in docs/settings.md")
+    page = commands.add_parser(
+        "settings",
+        help="every setting, as in docs/settings.md",
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     page.add_argument("--write", action="store_true", help="write docs/settings.md anew")
     page.set_defaults(run=run_settings)
 
