@@ -3,7 +3,7 @@
     santral bench engine [--rate 50] [--calls 300] [--rounds 1] [--layers loop,agi,...] [--json]
 
 Callers in a process of their own speak Asterisk's bytes in real time (agi_callers.py). Counted is
-the processor time of the engine's process with its threads, to the nanosecond (schedstat), less
+the processor time of the engine's process with its threads, to the nanosecond, less
 what it spends when idle. The layers are those of engine_layers.py, beside the panoramisk script.
 """
 

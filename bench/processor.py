@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib.metadata import version
-from pathlib import Path
 
 import psutil
 
@@ -21,9 +21,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def thread_seconds(pid: int) -> float:
-    """What all threads of one process have run so far, to the nanosecond (Linux's schedstat)."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
+    """What all threads of one process have run so far, and those that have ended: its CPU
+    clock, which counts nanoseconds (clock_getcpuclockid(3); Linux makes its number from the pid).
+    """
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def machine() -> dict[str, object]:
