@@ -18,7 +18,7 @@ from ivr.agi.pressed import Pressed
 from ivr.errors import TelephonyFault
 
 log = logging.getLogger(__name__)
-BUSY: Final = 0.25  # seconds until a look at a call that was at something else
+BUSY: Final = 0.1  # seconds until a look at a call that was at something else
 ABOUT_KEYS: Final = (DTMFBegin, DTMFEnd)
 RECEIVED: Final = "Received"  # by Asterisk from the phone; the other way is "Sent"
 

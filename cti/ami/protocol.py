@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from cti.ami.actions import Action
 from cti.ami.framing import Framer, Headers, Message, encode
@@ -21,7 +21,6 @@ from ivr.errors import ActionNotSent, ActionRefused, BadAmi, LineLost
 
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
-BREATH: Final = 0.01  # seconds between two reads of events: under load many come with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,6 @@ class SafeProtocol(asyncio.Protocol):
         self._pending: dict[str, Pending] = {}
         self._transport: asyncio.Transport | None = None
         self._ping: asyncio.Future[Reply] | None = None
-        self._resting: asyncio.TimerHandle | None = None
         self.closed = True
 
         self.factory: Any = None
@@ -117,7 +115,6 @@ class SafeProtocol(asyncio.Protocol):
         self.closed = False
 
     def data_received(self, data: bytes) -> None:
-        self._rest()
         try:
             messages = self._framer.feed(data)
         except BadAmi as error:
@@ -132,23 +129,7 @@ class SafeProtocol(asyncio.Protocol):
             elif message.name:
                 self._on_event(message)
 
-    def _rest(self) -> None:
-        """Read on in a moment: what comes until then comes at once. Asterisk sends each event by
-        itself, and to wake up for one costs more than to take it."""
-        if self._transport is not None and not self._pending:
-            self._transport.pause_reading()
-            self._resting = asyncio.get_running_loop().call_later(BREATH, self._read_on)
-
-    def _read_on(self) -> None:
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
-
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._resting is not None:
-            self._resting.cancel()
         self._give_up(f"the connection broke ({exc or 'closed by Asterisk'})")
         told = self.closed
         self.closed = True
@@ -184,7 +165,6 @@ class SafeProtocol(asyncio.Protocol):
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         pending = self._pending[number] = Pending(number, name, empty, future)
         self._transport.write(data)
-        self._read_on()  # the answer is waited for
         return pending
 
     # --- what panoramisk's Manager calls

@@ -184,20 +184,6 @@ async def test_events_during_the_reading_follow_the_snapshot() -> None:
         ]
 
 
-async def test_events_that_come_close_together_are_read_together_and_an_answer_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("cti.ami.protocol.BREATH", 3600.0)
-    async with fake_manager() as fake, connected(fake) as (bridge, sink):
-        fake.say(event("Newchannel", ("Channel", "PJSIP/a-1"), ("Uniqueid", "1.1")))
-        await sink.until(events.Newchannel)
-        fake.say(event("Newchannel", ("Channel", "PJSIP/b-2"), ("Uniqueid", "2.2")))
-        await asyncio.sleep(0.05)
-        assert len(sink.of(events.Newchannel)) == 1  # it rests
-        await bridge.send(actions.CoreShowChannels())
-        assert len(sink.of(events.Newchannel)) == 2  # in their order: before the answer
-
-
 async def test_it_waits_for_the_end_of_the_boot() -> None:
     async with fake_manager(booted=False) as fake:
         sink = Sink()
