@@ -46,8 +46,11 @@ async def demo(home: Path, **changes: Any) -> AsyncIterator[tuple[Demo, Sounds, 
         pytest.skip(str(reason))
 
 
-async def converse(call: OutgoingCall, sounds: Sounds) -> OutgoingCall:
-    """Do what is asked, whenever it is asked (again), until the shop says good-bye."""
+async def converse(call: OutgoingCall, sounds: Sounds, told: int = 0) -> OutgoingCall:
+    """Do what is asked, whenever it is asked (again), until the shop says good-bye.
+
+    The order's number is only keyed once the caller was told of `told` interruptions.
+    """
     after = 0.0
     while not call.over:
         asked = {name: until.prompt(sounds[name][0], least=0.4, after=after) for name in ANSWERS}
@@ -61,6 +64,8 @@ async def converse(call: OutgoingCall, sounds: Sounds) -> OutgoingCall:
         )
         if call.over:
             break
+        if name == "ask_number":
+            await interrupted(call, sounds, told)
         await call.press(ANSWERS[str(name)])
         after = call.clock()
     return call
@@ -73,6 +78,13 @@ def answered(call: OutgoingCall, sounds: Sounds) -> bool:
 def noticed(call: OutgoingCall, sounds: Sounds) -> int:
     """How often the caller was told that there was an interruption."""
     return len(every_time(call.heard, sounds["santral_resumed"][0], least=0.5))
+
+
+async def interrupted(call: OutgoingCall, sounds: Sounds, times: int) -> None:
+    """Wait until the caller was told of so many interruptions."""
+    async with asyncio.timeout(60):
+        while noticed(call, sounds) < times:
+            await asyncio.sleep(0.25)
 
 
 async def restart(demo: Demo) -> str:
@@ -136,10 +148,10 @@ async def test_a_restart_in_a_hurry_and_a_crash_cost_ten_callers_a_phrase_each(
 ) -> None:
     async with demo(tmp_path, restart_drain=0.0) as (running, sounds, phone):
         dialled = [await phone.dial("100") for _ in range(CALLS)]
-        talks = [asyncio.create_task(converse(call, sounds)) for call in dialled]
+        talks = [asyncio.create_task(converse(call, sounds, told=2)) for call in dialled]
         await asyncio.sleep(3)
         await restart(running)
-        await asyncio.sleep(6)
+        await asyncio.gather(*(interrupted(call, sounds, 1) for call in dialled))
         times = len(running.engine.returns)
         running.engine.kill_worker()
         await running.engine.returned(times + 1, 30)

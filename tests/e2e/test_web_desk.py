@@ -153,6 +153,7 @@ async def test_a_call_from_pop_to_note(demo: Demo, sit: Sit, caller: Phone) -> N
     rang: list[float] = []
 
     async def picks_up(call: Any) -> None:
+        await call.pause(0.1)  # a telephone rings a moment after it was asked to
         rang.append(time.time())
         call.ring()
         await call.pause(0.5)
