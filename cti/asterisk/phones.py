@@ -65,13 +65,13 @@ class PhoneFile:
         return True
 
     async def apply(self, accounts: Sequence[PhoneAccount]) -> bool:
-        """Write, and have a running Asterisk read it. Registrations and calls stay. Raises
-        `AsteriskDown` when it does not answer."""
-        if not await asyncio.to_thread(self.write, accounts):
-            return False
+        """Write, and have a running Asterisk read it, which may have been up before the file was;
+        False when it said so already. Registrations and calls stay. Raises `AsteriskDown` when it
+        does not answer."""
+        changed = await asyncio.to_thread(self.write, accounts)
         if self._control is not None:
             await command(self._control, RELOAD)
-        return True
+        return changed
 
     def _taken(self) -> set[str]:
         """Names that sections of the other files have."""

@@ -42,13 +42,14 @@ class Files:
 
 
 async def apply(files: Files, bridge: Bridge, queues: Queues, logins: Iterable[str] = ()) -> bool:
-    """Bring Asterisk to these queues without a restart; False when there was nothing to do.
+    """Bring Asterisk to these queues without a restart; False when the files said so already.
 
-    Callers who wait and agents who are signed in stay. Raises `ActionRefused` when Asterisk has not
-    taken them, and what `Bridge.send` raises.
+    It is told even then: it may have been up before they were written. What it has read already it
+    does not read again (Asterisk's main/config.c keeps the files' times). Callers who wait and
+    agents who are signed in stay. Raises `ActionRefused` when Asterisk has not taken them, and what
+    `Bridge.send` raises.
     """
-    if not await asyncio.to_thread(files.write, queues, logins):
-        return False
+    changed = await asyncio.to_thread(files.write, queues, logins)
     await bridge.send(actions.QueueReload())
     status = await bridge.send(actions.QueueStatus())
     there = {item.get("Queue") for item in status.items if item.name == "QueueParams"}
@@ -58,7 +59,7 @@ async def apply(files: Files, bridge: Bridge, queues: Queues, logins: Iterable[s
             f"QueueReload: Asterisk has no queue {', '.join(missing)}; "
             f"does its queues.conf include {files.queues.name}?"
         )
-    return True
+    return changed
 
 
 def _read(path: Path) -> str | None:

@@ -78,6 +78,18 @@ async def test_queues_change_without_a_restart_and_nobody_is_lost(asterisk: Lab)
         caller.close()
 
 
+async def test_an_asterisk_that_was_up_before_the_files_were_written_reads_them(
+    asterisk: Lab,
+) -> None:
+    files = Files(asterisk.home / "etc")
+    async with Bridge(account(asterisk), Sink()) as bridge:
+        await bridge.ready(10)
+        assert files.write(queues(destek={}))
+        assert await names(bridge) == set()
+        assert not await apply(files, bridge, queues(destek={}))
+        assert await names(bridge) == {"destek"}
+
+
 async def test_an_asterisk_that_does_not_include_them_is_told(asterisk: Lab) -> None:
     (asterisk.home / "etc/queues.conf").write_text("[general]\n")
     async with Bridge(account(asterisk), Sink()) as bridge:
