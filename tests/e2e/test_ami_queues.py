@@ -84,10 +84,10 @@ async def test_an_asterisk_that_was_up_before_the_files_were_written_reads_them(
     files = Files(asterisk.home / "etc")
     async with Bridge(account(asterisk), Sink()) as bridge:
         await bridge.ready(10)
-        assert files.write(queues(destek={}))
-        assert await names(bridge) == set()
-        assert not await apply(files, bridge, queues(destek={}))
-        assert await names(bridge) == {"destek"}
+        assert files.write(queues(yeni={}))
+        assert "yeni" not in await names(bridge)
+        assert not await apply(files, bridge, queues(yeni={}))
+        assert await names(bridge) == {"yeni"}
 
 
 async def test_an_asterisk_that_does_not_include_them_is_told(asterisk: Lab) -> None:
