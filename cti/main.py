@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cti.background import in_background
 from cti.bus import LocalBus
 from cti.clock import SystemClock
 from cti.db.attach import migrating
@@ -337,17 +337,6 @@ async def sealer(settings: Settings, database: AsyncEngine) -> None:
     keys = Keys.read(settings.recording_keys.get_secret_value())
     if keys is not None:
         await Sealer(database, settings.recordings, keys).run()
-
-
-@contextlib.asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something beside the block, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def prompt_settings(settings: Settings) -> PromptSettings:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from cti.dialler.places import country_of, is_premium
 from cti.dialler.window import Window
@@ -15,7 +15,8 @@ from cti.phone import e164
 from ivr.errors import BadInput
 from ivr.expressions import Expression
 from ivr.flow.finding import Finding, meant
-from ivr.flow.reader import Document, read_file, refused
+from ivr.flow.model_file import read_model
+from ivr.flow.reader import Document
 from ivr.steps.base import Duration, Model, Name
 
 EVENTS = ("order.created", "order.shipped", "order.delivered", "payment.failed")
@@ -167,39 +168,7 @@ class Campaigns(Model):
 
 def load_campaigns(path: Path) -> Campaigns:
     """Read the file; `FlowRefused` with every mistake in it, each with its line."""
-    document = read_file(path)
-    try:
-        campaigns = Campaigns.model_validate(document.data)
-    except ValidationError as error:
-        raise refused(*(_finding(document, dict(d)) for d in error.errors())) from error
-    mistakes = list(_mistakes(campaigns, document))
-    if mistakes:
-        raise refused(*mistakes)
-    return campaigns
-
-
-def _finding(document: Document, details: dict[str, object]) -> Finding:
-    way = [key for key in details["loc"] if key != "[key]"]  # type: ignore[attr-defined]
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden" and way:
-        known = _fields_at(way[:-1])
-        message = f"'{way[-1]}' is not known here{meant(str(way[-1]), known)}"
-    return document.finding(way, "bad-campaign", message)
-
-
-def _fields_at(way: list[str]) -> list[str]:
-    """What may be written at a place of the file."""
-    parts: dict[str, type[Model]] = {
-        "window": Window, "attempts": Attempts, "caps": Caps, "pace": Pace,
-    }  # fmt: skip
-    if len(way) < 2:
-        return list(Campaigns.model_fields)
-    if way[0] == "trunks":
-        return list(Trunk.model_fields)
-    if len(way) == 2:
-        return list(Campaign.model_fields)
-    model = Again if len(way) > 3 else parts.get(way[2], Campaign)
-    return list(model.model_fields)
+    return read_model(path, Campaigns, "bad-campaign", _mistakes)
 
 
 def _mistakes(campaigns: Campaigns, document: Document) -> Iterator[Finding]:

@@ -9,10 +9,11 @@ from string import Formatter
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ivr.flow.finding import Finding, meant
-from ivr.flow.reader import Document, read_file, refused
+from ivr.flow.model_file import read_model
+from ivr.flow.reader import Document
 from ivr.steps.base import Duration, Model, Name
 
 MOST_QUEUES = 500
@@ -147,24 +148,7 @@ class Queues(Model):
 
 def load_queues(path: Path) -> Queues:
     """Read the file; `FlowRefused` with every mistake in it, each with its line."""
-    document = read_file(path)
-    try:
-        queues = Queues.model_validate(document.data)
-    except ValidationError as error:
-        raise refused(*(_finding(document, dict(d)) for d in error.errors())) from error
-    mistakes = list(_mistakes(queues, document))
-    if mistakes:
-        raise refused(*mistakes)
-    return queues
-
-
-def _finding(document: Document, details: dict[str, object]) -> Finding:
-    way = [key for key in details["loc"] if key != "[key]"]  # type: ignore[attr-defined]
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden" and way:
-        model = Queues if len(way) == 1 else Queue
-        message = f"'{way[-1]}' is not known here{meant(str(way[-1]), model.model_fields)}"
-    return document.finding(way, "bad-queue", message)
+    return read_model(path, Queues, "bad-queue", _mistakes)
 
 
 def _mistakes(queues: Queues, document: Document) -> Iterator[Finding]:

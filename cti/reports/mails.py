@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cti.reports import REPORTS
 from cti.reports.period import Period, Unit
 from cti.reports.query import FILTERS
-from ivr.errors import FlowRefused
 from ivr.flow.finding import Finding, meant
-from ivr.flow.reader import Document, read_file, refused
+from ivr.flow.model_file import findings_of, read_model
+from ivr.flow.reader import Document
 from ivr.steps.base import Model, Name
 
 NAME: Final = "mails.yaml"
@@ -61,33 +61,12 @@ def load_mails(path: Path) -> Mails:
     """Read the file; `FlowRefused` with every mistake in it, each with its line. No file: none."""
     if not path.exists():
         return Mails()
-    document = read_file(path)
-    try:
-        mails = Mails.model_validate(document.data)
-    except ValidationError as error:
-        raise refused(*(_finding(document, dict(d)) for d in error.errors())) from error
-    mistakes = list(_mistakes(mails, document))
-    if mistakes:
-        raise refused(*mistakes)
-    return mails
+    return read_model(path, Mails, "bad-mail", _mistakes)
 
 
 def check_mails(folder: Path) -> tuple[Finding, ...]:
     """Everything wrong with the mails of a folder; nothing where it has none."""
-    try:
-        load_mails(folder / NAME)
-    except FlowRefused as refused:
-        return tuple(refused.findings)
-    return ()
-
-
-def _finding(document: Document, details: Mapping[str, Any]) -> Finding:
-    way = [key for key in details["loc"] if key != "[key]"]
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden" and way:
-        model = Mails if len(way) == 1 else Mail
-        message = f"'{way[-1]}' is not known here{meant(str(way[-1]), model.model_fields)}"
-    return document.finding(way, "bad-mail", message)
+    return findings_of(load_mails, folder / NAME)
 
 
 def _mistakes(mails: Mails, document: Document) -> Iterator[Finding]:

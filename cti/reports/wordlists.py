@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ivr.errors import FlowRefused
-from ivr.flow.finding import Finding, meant
-from ivr.flow.reader import Document, read_file, refused
+from ivr.flow.finding import Finding
+from ivr.flow.model_file import findings_of, read_model
 from ivr.steps.base import Model, Name
 from ivr.words import NOT_A_WORD
 
@@ -172,29 +172,12 @@ def load_lists(path: Path) -> Lists:
     """Read the file; `FlowRefused` with every mistake in it, each with its line. No file: none."""
     if not path.exists():
         return Lists()
-    document = read_file(path)
-    try:
-        return Lists.model_validate(document.data)
-    except ValidationError as error:
-        raise refused(*(_finding(document, dict(d)) for d in error.errors())) from error
+    return read_model(path, Lists, "bad-theme")
 
 
 def check_lists(folder: Path) -> tuple[Finding, ...]:
     """Everything wrong with the word lists of a folder; nothing where it has none."""
-    try:
-        load_lists(folder / NAME)
-    except FlowRefused as refused:
-        return tuple(refused.findings)
-    return ()
-
-
-def _finding(document: Document, details: Mapping[str, Any]) -> Finding:
-    way = [key for key in details["loc"] if key != "[key]"]
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden" and way:
-        known = Lists if len(way) == 1 else Tone if way[0] == "tone" and len(way) == 2 else Theme
-        message = f"'{way[-1]}' is not known here{meant(str(way[-1]), known.model_fields)}"
-    return document.finding(way, "bad-theme", message)
+    return findings_of(load_lists, folder / NAME)
 
 
 _last_good: dict[Path, Judge] = {}

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import ClientSession, web
@@ -25,6 +25,7 @@ from cti.agents import Agents
 from cti.ami import events as ami
 from cti.ami.bridge import Account, Bridge
 from cti.asterisk.phones import PhoneFile
+from cti.background import in_background
 from cti.bus import LocalBus
 from cti.callbacks import Callbacks, KeepInFile
 from cti.crm import Crm
@@ -186,12 +187,12 @@ async def opened(
         for work in (
             accounts.watch(), room.roster.watch(bridge), room.figures.run(), watch.run(),
         ):  # fmt: skip
-            await stack.enter_async_context(_beside(work))
+            await stack.enter_async_context(in_background(work))
         stack.push_async_callback(room.figures.keep)
         desk = Desking(site, bridge)
         if settings.web_port:
-            await stack.enter_async_context(_beside(_first_admin(desk, accounts)))
-            await stack.enter_async_context(_beside(_make_pages(site)))
+            await stack.enter_async_context(in_background(_first_admin(desk, accounts)))
+            await stack.enter_async_context(in_background(_make_pages(site)))
             await _serve(desk, stack)
         yield desk
 
@@ -226,7 +227,7 @@ async def _telephony(
     roster.listeners.append(lambda: agents.know(roster.people()))
     sinks += [room.floor.on_event, agents.on_event, callbacks.on_event, room.figures.on_event]
     sinks.append(ledger.on_event)
-    await stack.enter_async_context(_beside(ledger.run()))
+    await stack.enter_async_context(in_background(ledger.run()))
     stack.push_async_callback(ledger.flush)
     if vitals is not None:
         sinks.append(vitals.counts.on_event)
@@ -252,16 +253,6 @@ def _outside(number: str) -> str:
     if not (3 <= len(digits) <= 20 and digits.isascii() and digits.isdigit()):
         raise BadInput("This number cannot be called back.")
     return f"Local/{number}@santral-outside"
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _first_admin(desk: Desking, accounts: Accounts) -> None:
@@ -296,7 +287,7 @@ async def _serve(desk: Desking, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(runner.cleanup)
     stack.callback(desk.site.streams.end_all, RESTART)
     if not await _listen(desk, runner, told=False):
-        await stack.enter_async_context(_beside(_listen_later(desk, runner)))
+        await stack.enter_async_context(in_background(_listen_later(desk, runner)))
 
 
 async def _listen_later(desk: Desking, runner: web.AppRunner) -> None:

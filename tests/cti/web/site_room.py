@@ -251,6 +251,9 @@ async def site_room(
                 made_room = SiteRoom(settings, fake, room, desk, bus)
                 if desk.bridge is not None:
                     await desk.bridge.ready(10)
+                async with asyncio.timeout(10):  # a thread looks for them, beside everything else
+                    while not desk.site.pages and not desk.site.no_pages:
+                        await asyncio.sleep(0.005)
                 yield made_room
                 for session in made_room.http:
                     await session.close()
