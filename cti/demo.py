@@ -13,10 +13,9 @@ import json
 import shlex
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
-
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cti.asterisk import (
     Account,
@@ -31,11 +30,6 @@ from cti.asterisk import (
 )
 from cti.asterisk.instance import write_private
 from cti.asterisk.ports import are_free
-from cti.db.engine import open_engine
-from cti.db.migrate import upgrade
-from cti.demo_desk import seed_desk
-from cti.demo_marks import is_there, was_removed
-from cti.demo_shop import CALLER, CALLER_NAME, seed_shop
 from cti.engine_process import EngineProcess
 from cti.settings import Settings
 from ivr.errors import AsteriskDown, BadInput, EngineDown
@@ -155,28 +149,73 @@ async def demo_running(
         }
         values["trunks"] = " ".join(f"{one.name}=PJSIP/{{number}}@{one.name}" for one in trunks)
         settings = Settings.model_validate(values | changes)
-        passwords = await _open_shop(settings, progress if history else None)
-        account = Account(
-            ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
-        )
-        instance = InstanceSettings(
-            directory=home / "asterisk", sip_port=kept.sip_port, ami_port=kept.ami_port,
-            http_port=kept.http_port, rtp_ports=kept.rtp_ports, ami_secret=kept.ami_secret,
-            agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
-            speech_url=f"ws://127.0.0.1:{kept.speech_port}/aeap",
-            accounts=(account,), queues=(), sounds=settings.announcements,
-            trunks=tuple(trunks),
-        )  # fmt: skip
         made = any((settings.prompts / "sounds").glob("*"))
         makes = "" if made else " (the first time it makes the prompts)"
-        progress(f"starting the engine{makes} ...")
         environment = engine_environment(settings, espeak)
-        # The engine first: it writes the queues and phones that Asterisk then boots with.
-        async with (
-            EngineProcess(environment, home / "engine.log", engine_module) as engine,
-            Asterisk(installation, instance) as asterisk,
-        ):
-            yield Demo(asterisk, engine, account, settings, shlex.join(espeak.program), passwords)
+        mark = home / ("opened-with-history" if history else "opened")
+        engine = EngineProcess(environment, home / "engine.log", engine_module)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(engine.stop)
+            opening = asyncio.ensure_future(_shop(settings, progress if history else None, mark))
+            stack.push_async_callback(_given_up, opening)
+            again = _was_opened(settings, mark)
+            if not again:
+                await opening
+            progress(f"starting the engine{makes} ...")
+            serving = asyncio.ensure_future(engine.start())
+            stack.push_async_callback(_given_up, serving)
+            if (
+                not again
+            ):  # the first time it writes the queues and phones for Asterisk to boot with
+                await serving
+            account, instance = await asyncio.to_thread(
+                _who_and_where, kept, settings, home, trunks
+            )
+            asterisk = await stack.enter_async_context(Asterisk(installation, instance))
+            await serving
+            passwords, program = await opening, shlex.join(espeak.program)
+            yield Demo(asterisk, engine, account, settings, program, passwords)
+
+
+def _was_opened(settings: Settings, mark: Path) -> bool:
+    """Whether the shop's database was made ready before, as far as files can tell."""
+    return not settings.database_url and mark.exists() and (settings.state / "santral.db").exists()
+
+
+async def _shop(settings: Settings, history: Progress | None, mark: Path) -> dict[str, str]:
+    """Look that everything is in the shop's database, and put in what is not."""
+    # Both take a second or more to load, beside the engine's start.
+    opening = await asyncio.to_thread(import_module, "cti.demo_opening")
+    await asyncio.to_thread(import_module, "ivr.flow.folder")
+    passwords: dict[str, str] = await opening.open_shop(settings, history)
+    await asyncio.to_thread(mark.touch)
+    return passwords
+
+
+async def _given_up(work: asyncio.Future[Any]) -> None:
+    """What is not waited for any more ends here; of what is over somebody has been told."""
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+def _who_and_where(
+    kept: Kept, settings: Settings, home: Path, trunks: Sequence[Trunk]
+) -> tuple[Account, InstanceSettings]:
+    """The softphone's account, and the Asterisk that it registers with."""
+    from cti.demo_shop import CALLER, CALLER_NAME
+
+    account = Account(
+        ACCOUNT, kept.password, context="santral-inbound", title=CALLER_NAME, number=CALLER
+    )
+    instance = InstanceSettings(
+        directory=home / "asterisk", sip_port=kept.sip_port, ami_port=kept.ami_port,
+        http_port=kept.http_port, rtp_ports=kept.rtp_ports, ami_secret=kept.ami_secret,
+        agi_key=kept.agi_key, agi_url=f"agi://127.0.0.1:{kept.agi_port}", name=kept.name,
+        speech_url=f"ws://127.0.0.1:{kept.speech_port}/aeap",
+        accounts=(account,), queues=(), sounds=settings.announcements,
+        trunks=tuple(trunks),
+    )  # fmt: skip
+    return account, instance
 
 
 def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
@@ -215,32 +254,6 @@ def engine_environment(settings: Settings, espeak: Espeak) -> dict[str, str]:
         ),
         "SANTRAL_TRUNKS": settings.trunks,
     }
-
-
-async def _open_shop(settings: Settings, history: Progress | None) -> dict[str, str]:
-    """The shop's tables, and the desk's users; gives back the passwords of new ones."""
-    database = open_engine(settings.journal_database)
-    try:
-        await upgrade(database)
-        await seed_shop(database)
-        if history is not None:
-            await _write_history(database, settings, history)
-        return await seed_desk(database, settings.scenarios)
-    finally:
-        await database.dispose()
-
-
-async def _write_history(database: AsyncEngine, settings: Settings, progress: Progress) -> None:
-    """Once, and not again after somebody has had enough of it."""
-    if await was_removed(database) or await is_there(database):
-        return
-    from cti import demo_history
-    from cti.reports.rollups import Rollups
-
-    progress("making thirty days of calls for the reports (once) ...")
-    scale = demo_history.Scale(zone=settings.time_zone)
-    await demo_history.write(database, scale, demo_history.until_now(zone=settings.time_zone))
-    await Rollups(database, zone=settings.time_zone).rebuild()
 
 
 def _kept(home: Path) -> Kept:

@@ -22,7 +22,6 @@ from cti.asterisk.install import Installation
 from cti.asterisk.settings import DESK, InstanceSettings
 from cti.settings import HOME
 from ivr.errors import BadSetting, CannotInstall
-from ivr.prompts.builtin import played_names
 
 # Dialled numbers as patterns; one letter alone is a name of the dialplan's own (h, i, t, …).
 DIALLED = ("_X!", "_[+*#]!", "_[a-zA-Z][a-zA-Z0-9]!", "s")
@@ -70,6 +69,8 @@ def link_data(installation: Installation, settings: InstanceSettings) -> None:
 
     Links to sounds that the engine has not written yet lead nowhere until it has.
     """
+    from ivr.prompts.builtin import played_names  # loads what reads flows: not at once
+
     data = settings.directory / "data"
     shutil.rmtree(data)
     data.mkdir(mode=0o700)

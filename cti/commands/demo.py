@@ -84,17 +84,24 @@ async def _orders(arguments: argparse.Namespace) -> int:
 async def _demo(arguments: argparse.Namespace) -> int:
     if arguments.order is not None:
         return await _orders(arguments)
+    if arguments.call:
+        return await _call(arguments)
+    from cti.demo import demo_running
+
+    async with demo_running(Settings.from_environment().state, _say, history=True) as demo:
+        _say(await asyncio.to_thread(_what_to_dial, demo))
+        return await demo.ended()
+
+
+async def _call(arguments: argparse.Namespace) -> int:
     from cti.demo import demo_running
     from cti.demo_call import call_the_shop
     from cti.demo_visit import runs, visit
 
     state = Settings.from_environment().state
-    if arguments.call and runs(state / "demo"):
+    if runs(state / "demo"):
         return 0 if await visit(state, state / "demo", _tell) else 1
-    async with demo_running(state, _say, history=not arguments.call) as demo:
-        if not arguments.call:
-            _say(_what_to_dial(demo))
-            await demo.ended()
+    async with demo_running(state, _say) as demo:
         tell = (lambda line: None) if arguments.json else _tell
         result = await call_the_shop(demo, tell, arguments.record, speak=arguments.speak)
         if arguments.json:
