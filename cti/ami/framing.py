@@ -90,8 +90,23 @@ class Message:
             return ()
         return (self._values[key], *self._more.get(key, ()))
 
+    def spelled(self, mark: str) -> str:
+        """The first value of a header, given as Asterisk spells it between `\\n` and a blank
+        (`"\\nDigit: "`): the others need not be read for it. "" when none is spelled so."""
+        text = self._text
+        if not text:
+            return self.get(mark[1:-2])
+        begin = text.find(mark)
+        if begin < 0:
+            return ""
+        begin += len(mark)
+        end = text.find("\r\n", begin)
+        return text[begin:end] if end >= 0 else text[begin:]
+
     @property
     def action_id(self) -> str:
+        if self._text and "ActionID" not in self._text:
+            return ""
         return self._known().get("actionid", "")
 
     def __repr__(self) -> str:

@@ -14,6 +14,8 @@ from cti.ami import events
 from cti.ami.events import (
     Channel,
     Disconnected,
+    DTMFBegin,
+    DTMFEnd,
     Event,
     MemberEvent,
     OnChannel,
@@ -28,6 +30,7 @@ _CHANNEL_HEADERS = {
     "connected_name": "connectedlinename", "language": "language", "context": "context",
     "exten": "exten",
 }  # fmt: skip
+_ABOUT_KEYS = frozenset({"DTMFBegin", "DTMFEnd"})
 _ABOUT_THE_MESSAGE = {"event", "privilege", "timestamp", "actionid", "userevent", "systemname"}
 _ABOUT_THE_CHANNEL = {
     "channel", "channelstate", "channelstatedesc", "calleridnum", "calleridname",
@@ -38,11 +41,28 @@ _ABOUT_THE_CHANNEL = {
 
 def typed(message: Message, at: float) -> Event | None:
     """The event of a message, or None when it is none of ours."""
-    make = _MAKERS.get(message.name)
+    name = message.name
+    make = _MAKERS.get(name)
     if make is None:
         return None
+    if name in _ABOUT_KEYS and (key := _key(message, at)) is not None:
+        return key
     stamp = message.lower("timestamp")
     return make(message, _float(stamp, at) if stamp else at)
+
+
+def _key(message: Message, at: float) -> DTMFBegin | DTMFEnd | None:
+    """A key down or up. They are most of what is told of a caller, and only a few of their headers
+    are wanted: the others are not read. None when one is not spelled as Asterisk does."""
+    spelled = message.spelled
+    channel, digit = spelled("\nChannel: "), spelled("\nDigit: ")
+    direction, stamp = spelled("\nDirection: "), spelled("\nTimestamp: ")
+    if not (channel and digit and direction and stamp):
+        return None
+    at = _float(stamp, at)
+    if message.name == "DTMFBegin":
+        return DTMFBegin(at, channel, digit, direction)
+    return DTMFEnd(at, channel, digit, direction, _integer(spelled("\nDurationMs: ")))
 
 
 def channel(message: Message, prefix: str = "") -> Channel | None:

@@ -127,3 +127,21 @@ def test_unknown_is_empty() -> None:
     assert leg is not None
     assert leg.caller == ""
     assert channel(Message([("Event", "X")])) is None
+
+
+def test_a_key_is_read_alike_with_and_without_the_headers_that_nobody_wants() -> None:
+    head = "Event: DTMFEnd\r\nPrivilege: dtmf,all\r\nTimestamp: 1763893283.25\r\n"
+    tail = "Channel: PJSIP/a-1\r\nExten: s\r\nDigit: #\r\nDurationMs: 120\r\nDirection: Received"
+    seen = [one for name in captures.NAMES for one in captures.messages(name)]
+    keys = [one for one in seen if one.name in ("DTMFBegin", "DTMFEnd")]
+    assert keys
+    for message in (*keys, Message.parse(head + tail)):
+        whole = Message(message.headers)
+        quick = Message.parse("\r\n".join(f"{name}: {value}" for name, value in whole.headers))
+        assert typed(quick, 1.0) == typed(whole, 1.0)
+        assert quick._text, "the other headers were not read"
+    assert typed(Message.parse(head + tail), 1.0) == events.DTMFEnd(
+        1763893283.25, "PJSIP/a-1", "#", "Received", 120
+    )
+    shouted = Message.parse((head + tail.replace("Digit", "DIGIT")).replace("Timestamp", "T"))
+    assert typed(shouted, 1.0) == events.DTMFEnd(1.0, "PJSIP/a-1", "#", "Received", 120)
