@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from decimal import ROUND_HALF_UP, Decimal
 
 from babel.numbers import UnknownCurrencyError, get_currency_name, get_currency_precision
@@ -35,12 +36,8 @@ def money(value: object, language: str, *, currency: str = "TRY") -> str:
     """
     spoken = language_of(language)
     code = str(currency).upper()
-    try:
-        name = get_currency_name(code, locale=spoken.locale)
-        precision = get_currency_precision(code)
-    except (UnknownCurrencyError, KeyError, ValueError):
-        name, precision = code, -1
-    if precision < 0 or name == code:
+    precision = _precision(code, spoken.locale)
+    if precision is None:
         raise CannotSay(f"{currency!r} is not a currency; write its code, as TRY or EUR")
     amount = _rounded(as_decimal(value, spoken), precision)
     known = spoken.currencies.get(code)
@@ -50,6 +47,17 @@ def money(value: object, language: str, *, currency: str = "TRY") -> str:
         name = get_currency_name(code, count=abs(amount), locale=spoken.locale)
         said = f"{_number(abs(amount), spoken)} {name}"
     return _signed(amount, said, spoken)
+
+
+@functools.lru_cache(maxsize=512)
+def _precision(code: str, locale: str) -> int | None:
+    """How many decimal places a currency has; None for what is no currency. Babel reads its tables
+    anew for each question, which took a third as long as saying the whole amount."""
+    try:
+        name = get_currency_name(code, locale=locale)
+        return None if name == code else get_currency_precision(code)
+    except (UnknownCurrencyError, KeyError, ValueError):
+        return None
 
 
 def _units(amount: Decimal, currency: Currency, spoken: Language) -> str:
