@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Final
 
 from cti.ami.actions import PlayDTMF
@@ -19,6 +20,7 @@ from ivr.errors import TelephonyFault
 
 log = logging.getLogger(__name__)
 BUSY: Final = 0.1  # seconds until a look at a call that was at something else
+SHARED: Final = 0.05  # seconds: looks are at multiples of it
 ABOUT_KEYS: Final = (DTMFBegin, DTMFEnd)
 RECEIVED: Final = "Received"  # by Asterisk from the phone; the other way is "Sent"
 
@@ -61,8 +63,10 @@ class Keys:
     def _look_later(self, channel: str, pressed: Pressed, wait: float = 0.0) -> None:
         if channel not in self._looks and pressed.waiting:
             loop = asyncio.get_running_loop()
-            wait = max(wait, pressed.overdue)
-            self._looks[channel] = loop.call_later(wait, self._look, channel)
+            when = loop.time() + max(wait, pressed.overdue)
+            # One wake-up looks at the keys of many calls: nearly always AGI has told of them.
+            shared = math.ceil(when / SHARED) * SHARED
+            self._looks[channel] = loop.call_at(shared, self._look, channel)
 
     def _look(self, channel: str) -> None:
         """Hand a key in again when the line was quiet, it did not come, and it would be heard."""

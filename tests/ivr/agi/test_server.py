@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.agi.call import AgiCall
+from ivr.agi.connection import together
 from ivr.agi.server import AgiServer
 from ivr.call import Question
 from ivr.errors import CallerHungUp
@@ -261,3 +262,9 @@ async def send_cut(writer: asyncio.StreamWriter, data: bytes, sizes: list[int]) 
         await writer.drain()
         await asyncio.sleep(0)
         start += size
+
+
+def test_far_deadlines_share_their_looks_and_near_ones_are_exact() -> None:
+    assert together(100.3, 100.0) == 100.3
+    assert {together(when, 100.0) for when in (110.01, 110.1, 110.25)} == {110.25}
+    assert together(110.0, 100.0) == 110.0, "never before its time"
