@@ -161,12 +161,18 @@ def _values(installation: Installation, settings: InstanceSettings, run: Path) -
         "opus_codecs": [name for name in OPUS if installation.has_module(name)][:1],
         "dialled": DIALLED,
         "unread_events": UNREAD,
+        "filters_by_name": _filters_by_name(installation.version),
         "name_characters": NAME_CHARACTERS,
         "desk_context": DESK,
         "most_files": _most_files(),
         "transports": [("udp", settings.sip_port)]
         + ([("tls", settings.tls_port)] if settings.tls_port else []),
     }
+
+
+def _filters_by_name(version: tuple[int, int]) -> bool:
+    """Whether manager.conf of this Asterisk knows `eventfilter(name(...))`."""
+    return version >= {20: (20, 11), 21: (21, 6)}.get(version[0], (22, 1))
 
 
 def _most_files() -> int:

@@ -261,3 +261,22 @@ def test_an_rtp_range_begins_at_an_even_port() -> None:
 def test_a_socket_name_that_is_too_long_is_seen() -> None:
     assert fits_socket(Path("/tmp/x"))
     assert not fits_socket(Path("/tmp") / ("x" * 100))
+
+
+@pytest.mark.parametrize(
+    ("version", "line"),
+    [
+        ((20, 10), "eventfilter = !^Event: PeerStatus"),
+        ((20, 11), "eventfilter(action(exclude),name(PeerStatus)) ="),
+        ((21, 5), "eventfilter = !^Event: PeerStatus"),
+        ((22, 0), "eventfilter = !^Event: PeerStatus"),
+        ((22, 10), "eventfilter(action(exclude),name(PeerStatus)) ="),
+        ((23, 0), "eventfilter(action(exclude),name(PeerStatus)) ="),
+    ],
+)
+def test_events_nobody_reads_are_kept_back_in_words_this_asterisk_knows(
+    tmp_path: Path, installation: Installation, version: tuple[int, int], line: str
+) -> None:
+    given = replace(installation, version=version)
+    files = render(given, fresh(tmp_path))
+    assert line in files["manager.conf"].splitlines()
