@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -106,10 +107,15 @@ def _signs(signs: Iterable[str], spoken: Language) -> list[str]:
     said: list[str] = []
     for sign in signs:
         if _is_digit(sign):
-            said.append(spoken.cardinal(unicodedata.digit(sign)))
+            said.append(_digit(unicodedata.digit(sign), spoken.code))
         else:
             said += [_letter(capital, spoken) for capital in spoken.upper(sign)]
     return said
+
+
+@functools.lru_cache(maxsize=64)
+def _digit(digit: int, language: str) -> str:
+    return language_of(language).cardinal(digit)
 
 
 def _letter(sign: str, spoken: Language) -> str:

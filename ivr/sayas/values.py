@@ -5,6 +5,7 @@ Everything here raises `CannotSay` for a value that is not what it is asked to b
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,7 @@ _GROUPED = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?")
 
 
+@functools.lru_cache(maxsize=64)
 def language_of(code: str) -> Language:
     """The rules of `tr`, `en`, `tr-TR`, `en_GB` …"""
     spoken = LANGUAGES.get(re.split(r"[-_]", code, maxsplit=1)[0].lower())
