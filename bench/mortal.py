@@ -55,7 +55,7 @@ STAGES: Final[dict[str, tuple[type, str]]] = {
 DURING: Final = 0.6  # seconds into a step
 # Seconds without death, so that calls get on: callers are told of the interruption for three.
 CALM: Final = 3.5
-AT_THE_START: Final = frozenset({"migration", "orphan", "history", "lines_of", "remove"})
+AT_THE_START: Final = frozenset({"migration", "orphan", "history", "lines_of", "read", "remove"})
 REVISION: Final = '''"""A migration that the kill campaign made up."""
 
 from alembic import op
