@@ -103,6 +103,7 @@ def _cost(a: str, b: str) -> float:
     return row[-1]
 
 
+@lru_cache(maxsize=4096)
 def _exchange(left: str, right: str) -> float:
     if left == right:
         return 0.0
