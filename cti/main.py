@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cti.asterisk.waking import Waker
 from cti.background import in_background
 from cti.bus import LocalBus
 from cti.clock import SystemClock
@@ -231,7 +232,9 @@ async def running(settings: Settings, sock: socket.socket | None = None) -> Asyn
                 workers=settings.speech_workers,
             )
             process = await stack.enter_async_context(SpeechProcess(speech))
-            listener = SpeechQuestions(process)
+            waker = Waker(settings.asterisk_control)
+            await stack.enter_async_context(in_background(waker.run()))
+            listener = SpeechQuestions(process, stuck=waker.stuck)
             vitals.speech = lambda: process.ready
         desking = await stack.enter_async_context(contextlib.AsyncExitStack())
         desk = await desking.enter_async_context(opened(room, scenarios, vitals))

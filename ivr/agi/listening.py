@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
@@ -29,6 +31,7 @@ from ivr.agi import commands, questions
 from ivr.agi.protocol import LONGEST_COMMAND
 from ivr.agi.sound import Sound, sound_name
 from ivr.call import Guess, Heard, HeardKind, Played, Question, Speech, Trouble
+from ivr.errors import ReplyOverdue
 from ivr.speech.aeap import SURE, Asked, Tag
 from ivr.speech.vad import EndPointing
 
@@ -91,12 +94,19 @@ class _Result(NamedTuple):
 class SpeechQuestions:
     """Asks with speech wherever the listener is up, and with keys alone wherever it is not.
 
-    `engine` is the name in aeap.conf with the language in it.
+    `engine` is the name in aeap.conf with the language in it; `stuck` is called when a channel has
+    not come back from a speech application in its time.
     """
 
-    def __init__(self, health: SpeechHealth, engine: str = "santral-{language}") -> None:
+    def __init__(
+        self,
+        health: SpeechHealth,
+        engine: str = "santral-{language}",
+        stuck: Callable[[], None] = lambda: None,
+    ) -> None:
         self._health = health
         self._engine = engine
+        self._stuck = stuck
         self._lines: WeakKeyDictionary[AgiCall, _Line] = WeakKeyDictionary()
 
     async def ask(self, call: AgiCall, question: Question) -> Heard:
@@ -104,14 +114,24 @@ class SpeechQuestions:
             return await questions.ask(call, question)
         speech = question.speech or Speech()
         language = _language(call, question)
-        if not await self._open(call, language):
-            return await _by_keys_alone(call, question)
-        return await _Asking(call, question, speech, language, self._lines[call]).run()
+        with self._watched():
+            if not await self._open(call, language):
+                return await _by_keys_alone(call, question)
+            return await _Asking(call, question, speech, language, self._lines[call]).run()
 
     async def leave(self, call: AgiCall) -> None:
         line = self._lines.pop(call, None)
         if line is not None and line.created:
-            await call.command(commands.SPEECH_DESTROY)
+            with self._watched():
+                await call.command(commands.SPEECH_DESTROY)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except ReplyOverdue:
+            self._stuck()
+            raise
 
     async def _open(self, call: AgiCall, language: str) -> bool:
         """Connect the channel to the listener, unless it is; False when that cannot be."""

@@ -231,3 +231,17 @@ async def test_speech_that_may_not_cut_the_prompt_begins_behind_it(bench: Bench)
     assert heard.text == "evet"
     assert [line for line in lines if "/s/menu" in line] == ["EXEC Background /s/menu"]
     assert any(line.startswith("EXEC SpeechBackground /s/silence-0.05,4") for line in lines)
+
+
+async def test_a_channel_that_does_not_come_back_from_speech_is_told_of() -> None:
+    class Overdue:
+        async def command(self, line: bytes, deadline: float = 0.0) -> Reply:
+            raise ReplyOverdue
+
+    told: list[str] = []
+    questions = SpeechQuestions(Health(), stuck=lambda: told.append("stuck"))
+    call = cast(AgiCall, Overdue())
+    questions._lines[call] = _Line(created=True)
+    with pytest.raises(ReplyOverdue):
+        await questions.leave(call)
+    assert told == ["stuck"]
