@@ -6,12 +6,15 @@ import base64
 import json
 from collections import deque
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from ivr.agi.call import AgiCall
-from ivr.agi.listening import SpeechQuestions, _portions, _read
+from ivr.agi.listening import SpeechQuestions, _Line, _portions, _read
+from ivr.agi.protocol import Reply
 from ivr.call import Guess, Heard, HeardKind, Keys, Question, Speech, Trouble
+from ivr.errors import ReplyOverdue
 from tests.ivr.agi.conftest import Bench, spoken
 
 MENU = Question(spoken("menu"), Keys(first=4.0), ("evet", "hayır"))
