@@ -3,7 +3,8 @@
     python -m bench.pop_phones
 
 The first line of standard input tells whom to register where (JSON); `ready` is said when all are.
-Each rings for a moment and answers. When standard input ends, every call that rang is told as JSON:
+Each rings for a moment and answers; with `talks` in that line it hangs up so many seconds later,
+else it waits for the other side to. When standard input ends, every call that rang is told as JSON:
 the account, and the call's id out of the INVITE's X-Santral-Call.
 """
 
@@ -22,6 +23,7 @@ from cti.softphone.digest import Challenge, Credentials
 from cti.softphone.sip import Request, Response, parse, uri_in
 
 RINGS: float = 0.3  # seconds
+BYE_AGAIN = (0.5, 1.0, 2.0, 4.0, 4.0)  # seconds, while nobody answers it
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
@@ -29,8 +31,11 @@ SDP = (
 
 
 class Phones(asyncio.DatagramProtocol):
-    def __init__(self, server: tuple[str, int], accounts: dict[str, str]) -> None:
-        self.server, self.accounts = server, accounts
+    def __init__(
+        self, server: tuple[str, int], accounts: dict[str, str], talks: float | None = None
+    ) -> None:
+        self.server, self.accounts, self.talks = server, accounts, talks
+        self.over: set[str] = set()  # calls that either side has ended
         self.registered: set[str] = set()
         self.all_there = asyncio.Event()
         self.rang: list[tuple[str, str]] = []
@@ -65,8 +70,13 @@ class Phones(asyncio.DatagramProtocol):
             self.rings(message)
         elif message.method != "ACK":
             self.send(message.reply(200, tag="phone"))
+            if message.method == "BYE":
+                self.over.add(message.call_id)
 
     def answered(self, response: Response) -> None:
+        if response.cseq[1] == "BYE":
+            self.over.add(response.call_id)
+            return
         user = uri_in(response.get("to")).partition(":")[2].partition("@")[0]
         number, _ = response.cseq
         if response.code == 401:
@@ -98,7 +108,26 @@ class Phones(asyncio.DatagramProtocol):
             ("Content-Type", "application/sdp"),
         )
         body = SDP.format(port=port).encode()
-        self.send(invite.reply(200, tag="phone", more=more, body=body))
+        answer = invite.reply(200, tag="phone", more=more, body=body)
+        self.send(answer)
+        if self.talks is not None:
+            branch = f"z9hG4bK{secrets.token_hex(8)}"
+            bye = Request(
+                (
+                    ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch}"),
+                    ("Max-Forwards", "70"), ("From", answer.get("to")), ("To", answer.get("from")),
+                    ("Call-ID", invite.call_id), ("CSeq", "1 BYE"),
+                ),
+                method="BYE", uri=uri_in(invite.get("contact")),
+            )  # fmt: skip
+            asyncio.get_running_loop().call_later(self.talks, self.hangs_up, bye, BYE_AGAIN)
+
+    def hangs_up(self, bye: Request, again: tuple[float, ...]) -> None:
+        if bye.call_id in self.over:
+            return
+        self.send(bye)
+        if again:
+            asyncio.get_running_loop().call_later(again[0], self.hangs_up, bye, again[1:])
 
 
 async def main() -> None:
@@ -107,7 +136,8 @@ async def main() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     plan = json.loads(await reader.readline())
     _, phones = await loop.create_datagram_endpoint(
-        lambda: Phones(tuple(plan["server"]), plan["accounts"]), local_addr=("127.0.0.1", 0)
+        lambda: Phones(tuple(plan["server"]), plan["accounts"], plan.get("talks")),
+        local_addr=("127.0.0.1", 0),
     )
     for _ in range(20):  # a datagram may be lost, or the accounts not be there yet
         for user in phones.accounts.keys() - phones.registered:

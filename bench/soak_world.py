@@ -33,6 +33,7 @@ from cti.settings import CHECKOUT, Settings
 
 DESKS: Final = 12
 WRAP_UP: Final = "3s"
+TALKS: Final = 12.0  # seconds after which an agent hangs up
 ORDERS: Final = 0.3  # a second that the shop tells of: each is a call that goes out
 TRIES: Final = 30  # of telling, a second apart: the engine may be away
 LINE: Final = 1 << 24  # the longest line a process of ours may say
@@ -252,7 +253,8 @@ async def _sit_down(
         await asyncio.sleep(0.5)
     assert phones.stdin is not None
     assert phones.stdout is not None
-    phones.stdin.write(json.dumps({"server": demo.sip, "accounts": known}).encode() + b"\n")
+    plan = {"server": demo.sip, "accounts": known, "talks": TALKS}
+    phones.stdin.write(json.dumps(plan).encode() + b"\n")
     said = await asyncio.wait_for(phones.stdout.readline(), REGISTERED_WITHIN)
     if said != b"ready\n":
         raise RuntimeError("the agents' telephones have not registered")

@@ -1,7 +1,8 @@
 """Stops a process and lets it go on at once: every thread of it looks anew at what it waits for.
 
 `python -I -S stirring.py PID`, as a script with nothing imported, and in a session of its own: what
-kills the engine between the two signals must not leave Asterisk standing. `waking.py` has what for.
+kills the engine between the two signals must not leave Asterisk standing. It says for how many
+milliseconds that one stood. `waking.py` has what for.
 """
 
 import contextlib
@@ -19,14 +20,16 @@ def main(pid: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = os.pidfd_open(pid)
+    began = time.monotonic()
     signal.pidfd_send_signal(process, signal.SIGSTOP)
     try:
-        until = time.monotonic() + LONGEST
+        until = began + LONGEST
         while time.monotonic() < until and not _stands(pid):
             time.sleep(LOOK)
     finally:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGCONT)
+    print(f"{1000 * (time.monotonic() - began):.1f}")
 
 
 def _stands(pid: int) -> bool:

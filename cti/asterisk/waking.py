@@ -24,7 +24,9 @@ from typing import Final
 from cti.asterisk import stirring
 
 log = logging.getLogger(__name__)
-AFTER_START: Final = 20.0  # seconds: an engine before this one cannot say whom it left waiting
+# Seconds from the start: an engine before this one cannot say whom it left waiting, and what they
+# were asked may have gone on for half a minute.
+AFTER_START: Final = (20.0, 60.0)
 BETWEEN: Final = 5.0  # seconds at least
 TIMEOUT: Final = 5.0
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -43,19 +45,22 @@ class Waker:
         self._stuck.set()
 
     async def run(self) -> None:
-        """Wake it whenever it is needed, and some time after the start."""
+        """Wake it whenever it is needed, and twice after the start."""
         if self._control is None:
             return
-        timeout: float | None = AFTER_START
+        loop = asyncio.get_running_loop()
+        later = [loop.call_later(after, self.stuck) for after in AFTER_START]
+        try:
+            await self._wake_whenever(self._control)
+        finally:
+            for timer in later:
+                timer.cancel()
+
+    async def _wake_whenever(self, control: Path) -> None:
         while True:
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._stuck.wait()
-            except TimeoutError:
-                pass
-            timeout = None
+            await self._stuck.wait()
             self._stuck.clear()
-            if await wake(self._control):
+            if await wake(control):
                 self.done += 1
             await asyncio.sleep(BETWEEN)
 
@@ -72,18 +77,19 @@ async def wake(control: Path) -> bool:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", stirring.__file__, str(pid)),
             stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
         async with asyncio.timeout(TIMEOUT):
-            code = await process.wait()
+            told, _ = await process.communicate()
     except (OSError, TimeoutError) as error:
         log.warning("Asterisk cannot be woken (%s)", type(error).__name__)
         return False
-    if code:
+    if process.returncode:
         log.warning("Asterisk cannot be woken: it belongs to another user")
         return False
-    log.info("Asterisk's threads were woken")
+    log.info("Asterisk's threads were woken; it stood still for %s ms", told.decode().strip())
     return True
 
 
