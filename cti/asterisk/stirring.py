@@ -29,7 +29,7 @@ def main(pid: int) -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGCONT)
-    print(f"{1000 * (time.monotonic() - began):.1f}")
+    sys.stdout.write(f"{1000 * (time.monotonic() - began):.1f}\n")
 
 
 def _stands(pid: int) -> bool:

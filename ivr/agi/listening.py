@@ -295,6 +295,8 @@ class _Asking:
                 )
             case Tag.ERROR:  # a recogniser broke, not the listener
                 return Heard(HeardKind.NOTHING, trouble=Trouble.SPEECH_DOWN)
+            case Tag.GONE:
+                return self._lost("it goes away")
             case _:
                 return self._lost("it gave no result in time")
 

@@ -8,6 +8,9 @@ responses both ways, binary messages are audio. What matters for whoever answers
 - A `setup` must never be refused, nor answered late: Asterisk then frees the call's speech object
   but keeps the connection, whose end, whenever it comes, touches the freed object. Seen as a crash
   of Asterisk 22.10.1. Whoever cannot serve refuses the WebSocket itself, by HTTP: that is safe.
+- A connection may end only while no audio is written to it. A write that fails takes the locks of
+  res/res_aeap/transport.c the other way round than the thread that reads: a caller's channel stays
+  in `SpeechBackground` for ever. A result ends that application, and with it the audio: `gone`.
 - Results sent while no SpeechBackground runs are lost: it clears what it finds (ast_speech_start).
 """
 
@@ -38,6 +41,7 @@ class Tag(StrEnum):
     NOISE = "NOISE"  # too short to be a word; the same question goes on being listened to
     TOOMUCH = "TOOMUCH"  # they talked longer than the question allows
     ERROR = "ERROR"  # the recogniser broke
+    GONE = "GONE"  # the listener goes away: nothing more is to be written to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,11 @@ def results(number: str, question: str, tag: Tag, guesses: Iterable[Guess] = ())
     ]
     empty = {"text": "", "score": 0, "grammar": grammar, "best": 0}
     return _dump({"request": "set", "id": number, "params": {"results": entries or [empty]}})
+
+
+def gone() -> str:
+    """Said to everybody before a connection ends: who listens is told so, and stops."""
+    return results("gone", "", Tag.GONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ When a process is killed the kernel resets what it was connected to. Asterisk's 
 the caller's audio may learn of it before the one that reads: it closes the socket, the number goes
 to the next call's, and the reader waits at that one for ever - and the caller's channel for the
 reader (`ast_aeap_disconnect`, res/res_aeap/aeap.c). So the supervisor holds a second handle on each
-connection (SCM_RIGHTS, unix(7)). Once the listener is gone it says on each that no more will come,
-which only the reader sees, and lets go `GRACE` seconds later.
+connection (SCM_RIGHTS, unix(7)). Once the listener is gone it says on each that no audio is wanted
+any more (`aeap.gone`); `FAREWELL` seconds later that no more will come, which only the reader sees;
+and lets go `GRACE` seconds later.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from typing import Final
 
+from ivr.speech import aeap
+
 log = logging.getLogger(__name__)
-GRACE: Final = 1.0  # seconds Asterisk has to notice
+FAREWELL: Final = 0.3  # seconds Asterisk has to stop writing
+GRACE: Final = 1.0  # seconds it has to notice the end
+_TEXT: Final = 0x81  # of a WebSocket: a text message, whole (RFC 6455, 5.2); a server masks nothing
 _LONGEST: Final = 32  # bytes of a message: a sign and a number
 
 
@@ -57,14 +63,18 @@ class Holder:
         if self._held:
             log.warning("the speech listener left %d connections; they are ended", len(self))
         try:
-            for connection in self._held.values():
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_WR)
-            if self._held:
-                await asyncio.sleep(GRACE)
+            await self._on_each(lambda held: held.send(_text(aeap.gone())), FAREWELL)
+            await self._on_each(lambda held: held.shutdown(socket.SHUT_WR), GRACE)
         finally:
             while self._held:
                 self._held.popitem()[1].close()
+
+    async def _on_each(self, done: Callable[[socket.socket], object], then: float) -> None:
+        for connection in self._held.values():
+            with contextlib.suppress(OSError):
+                done(connection)
+        if self._held:
+            await asyncio.sleep(then)
 
 
 class Lender:
@@ -89,3 +99,11 @@ class Lender:
         if self._to is not None:
             with contextlib.suppress(OSError):
                 self._to.send(b"-%d" % number)
+
+
+def _text(message: str) -> bytes:
+    """A short message as it stands on the line. Raises ValueError for one over 125 bytes."""
+    data = message.encode()
+    if len(data) > 125:
+        raise ValueError("too long for the short form")
+    return bytes((_TEXT, len(data))) + data

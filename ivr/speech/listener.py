@@ -25,7 +25,7 @@ from ivr.errors import BadAeap, SantralError
 from ivr.logs import set_up
 from ivr.speech import aeap
 from ivr.speech.engines import SpeechSettings
-from ivr.speech.holding import Lender
+from ivr.speech.holding import FAREWELL, Lender
 from ivr.speech.parent import die_with_parent, first_line
 from ivr.speech.pool import Pool
 from ivr.speech.session import Session
@@ -60,6 +60,10 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         """Say good-bye to everybody first: see `holding.py`."""
+        telling = [socket.send_str(aeap.gone()) for socket in self._sockets]
+        if telling:
+            await asyncio.gather(*telling, return_exceptions=True)
+            await asyncio.sleep(FAREWELL)
         closing = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets]
         await asyncio.gather(*closing, return_exceptions=True)
         await self._runner.cleanup()

@@ -65,6 +65,7 @@ async def test_one_that_cannot_start_is_tried_again_and_told() -> None:
         assert speech.restarts >= 1
 
 
+TOLD = b'"grammar":"GONE"'
 UPGRADE = (
     b"GET /aeap HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: speech_to_text\r\n"
@@ -72,7 +73,9 @@ UPGRADE = (
 )
 
 
-async def test_who_was_connected_to_one_that_is_killed_sees_an_end_and_no_reset() -> None:
+async def test_who_was_connected_to_one_that_is_killed_is_told_and_sees_an_end_and_no_reset() -> (
+    None
+):
     """With audio on the way that nobody will read; a thread of Asterisk's that writes must not
     learn of it before the one that reads (see `holding.py`)."""
     async with SpeechProcess(ONE) as speech:
@@ -86,6 +89,9 @@ async def test_who_was_connected_to_one_that_is_killed_sees_an_end_and_no_reset(
         await writer.drain()
         killed.kill()
         async with asyncio.timeout(10):
+            fin, length = await reader.readexactly(2)
+            assert fin == 0x81, "a text message, whole"
+            assert TOLD in await reader.readexactly(length)
             assert await reader.read() == b""  # ConnectionResetError, were it left to the kernel
         await speech.wait_ready(30, restarts=1)
 
@@ -112,9 +118,10 @@ async def test_it_serves_asterisk_and_dies_with_the_process_that_started_it() ->
     assert languages == ["('tr', 'vosk')\n"]
     async with aiohttp.ClientSession() as session:
         socket = await session.ws_connect(f"http://127.0.0.1:{port}/aeap")
-        await socket.close()
-    pids = [int(pid), *(child.pid for child in psutil.Process(int(pid)).children())]
-    assert len(pids) == 2
-    parent.kill()
-    await parent.wait()
+        pids = [int(pid), *(child.pid for child in psutil.Process(int(pid)).children())]
+        assert len(pids) == 2
+        parent.kill()
+        await parent.wait()
+        assert TOLD.decode() in await socket.receive_str(timeout=10)
+        assert (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSE
     await gone(pids)
