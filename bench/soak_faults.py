@@ -21,6 +21,7 @@ import psutil
 from cti.demo import Demo
 from ivr.errors import SantralError
 
+ROOM: Final = "net.ipv4.tcp_wmem=4096 1048576 4194304"  # as docs/operations.md has it
 CLONE_NEWNET: Final = 0x40000000  # linux/sched.h
 LOCKED: Final = 5.0  # seconds
 FROZEN: Final = 3.0
@@ -37,7 +38,7 @@ def own_network() -> bool:
         return False
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
         return False
-    return _done("ip", "link", "set", "lo", "up")
+    return _done("ip", "link", "set", "lo", "up") and _done("sysctl", "-qw", ROOM)
 
 
 def _network(away: bool) -> bool:
